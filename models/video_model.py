@@ -1,0 +1,262 @@
+"""The contract between whatever makes frames and whoever uses them.
+
+Everything is a denoising run that can be looked into, suspended and carried on. A preview is a short run, a
+candidate is a seed with its preview and scores, picking one pays for its full run, and the end of that run
+conditions the next. The search, the extender and the page know nothing else of a model.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import Any
+
+from models.clip import Clip, Frames
+from models.errors import InputError
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """One checkpoint. Every limit on the page and in the CLI derives from it.
+
+    Attributes:
+        name: short name used in commands and projects, e.g. `pocket`.
+        title: what the page shows.
+        family: module of `models.families` that knows the pipeline's arguments.
+        pipeline_class: class name of the diffusers pipeline.
+        source: local folder or hub id.
+        revision: pinned revision on the hub; empty for a local folder.
+        licence: SPDX name or link of the weights' licence.
+        fps: frames per second the model was trained at.
+        height, width: default size in pixels.
+        size_multiple: both sizes are multiples of this many pixels.
+        max_side: largest height or width in pixels.
+        frame_stride, frame_offset: legal lengths are `frame_stride * n + frame_offset` frames.
+        num_frames: default length of a chunk in frames.
+        max_frames: greatest length of a chunk in frames.
+        num_inference_steps: default number of denoising steps, s.
+        max_steps: greatest number of steps offered.
+        preview_steps: default k of a k-step preview.
+        guidance_scale: default classifier-free guidance; 1 turns it off.
+        takes_text, takes_image: what a first chunk can be made from.
+        prefix_frames: how many frames at the end of a chunk condition the next one; 1 is the last frame only.
+        memory_gb: memory needed for weights and one run, in GiB.
+        max_prompt_chars: longest prompt taken, in characters.
+        notes: one sentence on what it is good for.
+    """
+
+    name: str
+    title: str
+    family: str
+    pipeline_class: str
+    source: str
+    licence: str
+    fps: float
+    height: int
+    width: int
+    size_multiple: int
+    frame_stride: int
+    frame_offset: int
+    num_frames: int
+    max_frames: int
+    num_inference_steps: int
+    preview_steps: int
+    guidance_scale: float
+    revision: str = ""
+    max_side: int = 1280
+    max_steps: int = 100
+    takes_text: bool = True
+    takes_image: bool = True
+    prefix_frames: int = 1
+    memory_gb: float = 1.0
+    max_prompt_chars: int = 2000
+    notes: str = ""
+
+    def check_num_frames(self, num_frames: int) -> int:
+        """Return `num_frames` if it is a legal length.
+
+        Raises:
+            InputError: naming the nearest legal lengths.
+        """
+        least = self.frame_stride + self.frame_offset
+        fits = (num_frames - self.frame_offset) % self.frame_stride == 0
+        if fits and least <= num_frames <= self.max_frames:
+            return num_frames
+        below = (num_frames - self.frame_offset) // self.frame_stride * self.frame_stride + self.frame_offset
+        near = sorted({min(max(n, least), self.max_frames) for n in (below, below + self.frame_stride)})
+        raise InputError(
+            f"{self.title} makes {self.frame_stride}n+{self.frame_offset} frames, at most {self.max_frames}; "
+            f"{num_frames} is not such a length. Try {' or '.join(map(str, near))}."
+        )
+
+    def check_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return `(height, width)` if both are legal.
+
+        Raises:
+            InputError: naming the rule.
+        """
+        for side in (height, width):
+            if side % self.size_multiple or not self.size_multiple <= side <= self.max_side:
+                raise InputError(
+                    f"{self.title} draws sizes that are multiples of {self.size_multiple} pixels, at most "
+                    f"{self.max_side}; {width}x{height} is not. Try {self.width}x{self.height}."
+                )
+        return height, width
+
+    def check_steps(self, num_inference_steps: int, preview_steps: int | None = None) -> None:
+        """Check s and, where given, k.
+
+        Raises:
+            InputError: if s is outside `1..max_steps`, or k outside `1..s`.
+        """
+        if not 1 <= num_inference_steps <= self.max_steps:
+            raise InputError(
+                f"{self.title} takes 1 to {self.max_steps} steps, not {num_inference_steps}. "
+                f"Try {self.num_inference_steps}."
+            )
+        if preview_steps is not None and not 1 <= preview_steps <= num_inference_steps:
+            raise InputError(
+                f"A preview takes 1 to {num_inference_steps} steps (the number of steps of the full run), "
+                f"not {preview_steps}. Lower k or raise the steps."
+            )
+
+    def check_prompt(self, prompt: str, *, has_guide: bool = False) -> str:
+        """Return the prompt without outer blanks.
+
+        Raises:
+            InputError: if it is empty though nothing else guides the run, or longer than `max_prompt_chars`.
+        """
+        prompt = prompt.strip()
+        if not prompt and not has_guide:
+            raise InputError("The prompt is empty. Say in a few words what the video shows.")
+        if len(prompt) > self.max_prompt_chars:
+            raise InputError(
+                f"The prompt has {len(prompt)} characters; {self.title} takes at most "
+                f"{self.max_prompt_chars}. Shorten it to what is seen and what moves."
+            )
+        return prompt
+
+
+@dataclass(frozen=True, eq=False)
+class Conditioning:
+    """All that steers a run besides its initial noise; encoded once, used by all candidates of a segment.
+
+    Attributes:
+        prompt, negative_prompt: as given.
+        guidance_scale: classifier-free guidance; 1 turns it off.
+        height, width: size in pixels.
+        num_frames: length of the chunk in frames, the repeated guide frames included.
+        guide: `[n, H, W, 3]` uint8 frames that the chunk begins with (n = 1 for an image, more for a prefix),
+            or None for text alone. They are repeated as the first n frames of the chunk.
+        encoded: what the family encoded (prompt embeds, image latents); only the family looks inside.
+    """
+
+    prompt: str
+    negative_prompt: str
+    guidance_scale: float
+    height: int
+    width: int
+    num_frames: int
+    guide: Frames | None = None
+    encoded: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def guide_frame(self) -> Frames | None:
+        """The guide frame of Eq. 4, `[H, W, 3]` uint8: the last frame that is known, or None."""
+        return None if self.guide is None else self.guide[-1]
+
+    @property
+    def num_guide_frames(self) -> int:
+        """How many frames at the beginning of the chunk repeat the guide."""
+        return 0 if self.guide is None else len(self.guide)
+
+
+class DenoisingRun(ABC):
+    """One initial noise on its way to a clip.
+
+    On one device the seed, the conditioning and the number of steps determine a run exactly; a run that was
+    suspended and carried on gives bit for bit the clip of an undisturbed one.
+    """
+
+    seed: int
+    num_inference_steps: int
+
+    @property
+    @abstractmethod
+    def step(self) -> int:
+        """How many of the `num_inference_steps` are done."""
+
+    @abstractmethod
+    def advance(self, to_step: int) -> None:
+        """Denoise until `to_step` steps are done, then suspend. Does nothing if they already are.
+
+        Raises:
+            ValueError: if `to_step` is above `num_inference_steps`, or the run was closed.
+        """
+
+    @abstractmethod
+    def preview(self) -> Clip:
+        """Decode the prediction of the clean clip at the current step. Needs at least one step done."""
+
+    @abstractmethod
+    def finish(self) -> Clip:
+        """Do what is left of the run and decode it. May be called again; the clip is the same."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of latents and threads. Safe to call twice."""
+
+
+class VideoModel(ABC):
+    """A loaded checkpoint."""
+
+    card: ModelCard
+
+    @abstractmethod
+    def encode(
+        self,
+        prompt: str,
+        *,
+        negative_prompt: str = "",
+        guide: Frames | None = None,
+        guidance_scale: float | None = None,
+        height: int | None = None,
+        width: int | None = None,
+        num_frames: int | None = None,
+    ) -> Conditioning:
+        """Check and encode all that steers a segment. What is None is taken from the card.
+
+        Args:
+            prompt: what is seen and what moves.
+            negative_prompt: what to keep away from.
+            guide: `[n, H, W, 3]` uint8, resized and cropped to the size of the run; n = 1 is a guide image,
+                n > 1 the end of the chunk before, at most `card.prefix_frames`.
+            guidance_scale: classifier-free guidance, >= 1.
+            height, width: pixels.
+            num_frames: length of the chunk, guide frames included.
+
+        Raises:
+            InputError: if something is outside the limits of the card.
+        """
+
+    @abstractmethod
+    def begin(self, conditioning: Conditioning, seed: int, num_inference_steps: int) -> DenoisingRun:
+        """Draw the initial noise of `seed` and stand before the first step.
+
+        Raises:
+            InputError: if the number of steps is outside the limits of the card.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Free the weights."""
+
+
+class Scorer(ABC):
+    """How good is a rough clip: one number a clip, higher is better."""
+
+    name: str
+
+    @abstractmethod
+    def score(self, clip: Clip, conditioning: Conditioning) -> float | None:
+        """Score a clip; None where this scorer has nothing to say (no guide frame, no prompt)."""

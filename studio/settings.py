@@ -1,0 +1,31 @@
+"""Every option of the studio, once: from the environment (`STUDIO_...`) or the command line."""
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Options with their defaults.
+
+    Attributes:
+        data_dir: where projects, media and the database lie.
+        host, port: where the page listens; port None takes the first free one from 7860.
+        model: the card that is loaded first.
+        warm: load the model in the background at start.
+        max_upload_mb: largest guide image taken, in MiB.
+        min_free_mb: free disk below which no new work is begun, in MiB.
+        threads: CPU threads of the model; None leaves it to torch.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="STUDIO_", env_file=None)
+
+    data_dir: Path = Path("var/studio")
+    host: str = "127.0.0.1"
+    port: int | None = Field(default=None, ge=1, le=65535)
+    model: str = "pocket"
+    warm: bool = True
+    max_upload_mb: int = Field(default=20, ge=1)
+    min_free_mb: int = Field(default=200, ge=0)
+    threads: int | None = Field(default=None, ge=1)
