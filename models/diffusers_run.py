@@ -1,0 +1,294 @@
+"""Any diffusers pipeline as denoising runs that can be looked into, suspended and carried on.
+
+A run is the ordinary pipeline call in a thread of its own, on a light clone of the pipeline: the same
+modules, its own scheduler. The clone waits in `callback_on_step_end`. Nothing of the pipeline is taken apart,
+so a run that was suspended gives bit for bit the clip of an undisturbed call, whatever its scheduler carries.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers import FlowMatchEulerDiscreteScheduler
+
+from models import placement, weights
+from models.clip import Clip, Frames
+from models.continuation import fit_guide
+from models.errors import InputError
+from models.families import Family, family
+from models.suspension import Pause, SuspendedCall
+from models.video_model import Conditioning, DenoisingRun, ModelCard, VideoModel
+
+Decode = Callable[[Any, torch.Tensor, torch.Tensor], Any]
+"""`decode(pipeline, predicted, latents)` -> `[1, T, H, W, 3]` floats in `[0, 1]`; see `Family.decode`."""
+
+
+@dataclass
+class Look:
+    """What can be seen of a run after a step.
+
+    Attributes:
+        predicted: the clean sample that the scheduler foresees, or None where it does not tell.
+        latents: after the step.
+    """
+
+    predicted: torch.Tensor | None = None
+    latents: torch.Tensor | None = None
+
+
+def predicted_clean_sample(scheduler: Any, passed: dict[str, Any], output: Any) -> torch.Tensor | None:
+    """The clean sample x0 that a scheduler foresees, just after its step.
+
+    Flow matching (Lipman et al. 2023) predicts the velocity v = noise - x0, so x0 = x - sigma * v. Schedulers
+    with multistep history keep x0; the others return it.
+
+    Args:
+        scheduler: after the step.
+        passed: arguments of the step by name.
+        output: of the step.
+    """
+    scheduler_class: type = type(scheduler)
+    if issubclass(scheduler_class, FlowMatchEulerDiscreteScheduler):
+        sample, velocity = passed["sample"].float(), passed["model_output"]
+        if (timesteps := passed.get("per_token_timesteps")) is not None:
+            # in this form diffusers takes the velocity with the opposite sign
+            return sample + timesteps[..., None] / scheduler.config.num_train_timesteps * velocity
+        return (sample - scheduler.sigmas[scheduler.step_index - 1] * velocity).to(velocity.dtype)
+    if (foreseen := getattr(output, "pred_original_sample", None)) is not None:
+        return foreseen
+    if isinstance(output, tuple) and len(output) > 1:
+        return output[1]
+    if outputs := getattr(scheduler, "model_outputs", None):
+        return outputs[-1]
+    return None
+
+
+@functools.lru_cache
+def tapped(scheduler_class: Any) -> Any:
+    """A subclass whose every step leaves its predicted clean sample in `look`.
+
+    A subclass with the same signature, because pipelines test for classes and read signatures.
+    """
+    signature = inspect.signature(scheduler_class.step)
+
+    @functools.wraps(scheduler_class.step)
+    def step(self: Any, *args: Any, **kwargs: Any) -> Any:
+        output = scheduler_class.step(self, *args, **kwargs)
+        passed = signature.bind(self, *args, **kwargs).arguments
+        self.look.predicted = predicted_clean_sample(self, passed, output)
+        return output
+
+    return type(scheduler_class.__name__, (scheduler_class,), {"step": step})
+
+
+def light_clone(pipeline: Any, look: Look) -> Any:
+    """The same modules with a scheduler of its own, which leaves what it foresees in `look`."""
+    clone = copy.copy(pipeline)
+    scheduler = copy.deepcopy(pipeline.scheduler)
+    original: Any = type(scheduler)
+    scheduler.__class__ = tapped(original)
+    scheduler.look = look
+    clone.scheduler = scheduler
+    clone.set_progress_bar_config(disable=True)
+    return clone
+
+
+def to_frames(video: Any) -> Frames:
+    """`[1, T, H, W, 3]` floats in `[0, 1]` as a pipeline gives them -> `[T, H, W, 3]` uint8."""
+    frames = np.asarray(video, dtype=np.float32)[0]
+    return (frames.clip(0, 1) * 255).round().astype(np.uint8)
+
+
+class DiffusersRun(DenoisingRun):
+    """One call of a pipeline, suspended between its steps.
+
+    The thread begins with the first step. Driven straight to its end a run costs what the call costs.
+
+    Args:
+        pipeline: any diffusers pipeline with `callback_on_step_end`; it is not changed.
+        arguments: of its call, without steps, generator, callback and output type.
+        decode: how the pipeline decodes latents; used for previews only.
+        seed: of the initial noise.
+        num_inference_steps: steps of the call, >= 1.
+        fps: of the clips.
+    """
+
+    def __init__(
+        self,
+        pipeline: Any,
+        arguments: dict[str, Any],
+        decode: Decode,
+        *,
+        seed: int,
+        num_inference_steps: int,
+        fps: float,
+    ) -> None:
+        self.seed = seed
+        self.num_inference_steps = num_inference_steps
+        self._fps = fps
+        self._decode = decode
+        self._look = look = Look()
+        self._clone = clone = light_clone(pipeline, look)
+        self._clip: Clip | None = None
+
+        def call(pause: Pause) -> Frames:
+            def after_step(_: Any, index: int, __: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+                look.latents = tensors["latents"]
+                pause(index + 1)
+                return {}
+
+            try:
+                output = clone(
+                    **arguments,
+                    num_inference_steps=num_inference_steps,
+                    generator=torch.Generator("cpu").manual_seed(seed),
+                    callback_on_step_end=after_step,
+                    output_type="np",
+                )
+            finally:
+                clone.maybe_free_model_hooks()  # caches must not outlive a call that was broken off
+            return to_frames(output.frames)
+
+        self._call = SuspendedCall(call, name=f"run-{seed}")
+
+    @property
+    def step(self) -> int:
+        """How many steps are done."""
+        return self._call.mark
+
+    def advance(self, to_step: int) -> None:
+        """Denoise until `to_step` steps are done, then suspend.
+
+        Raises:
+            ValueError: if `to_step` is above the number of steps, or the run was closed.
+            CancelledError: if the run is closed from another thread meanwhile.
+            Exception: what the pipeline raised.
+        """
+        if to_step > self.num_inference_steps:
+            raise ValueError(f"this run has {self.num_inference_steps} steps, not {to_step}")
+        if to_step > self.step:
+            self._call.run_to(to_step)
+
+    @torch.no_grad()
+    def preview(self) -> Clip:
+        """Decode the prediction of the clean clip at the current step.
+
+        Raises:
+            ValueError: if no step is done, the run was closed, or the scheduler does not foresee.
+        """
+        if self._clip is not None:
+            return self._clip
+        predicted, latents = self._look.predicted, self._look.latents
+        if predicted is None or latents is None:
+            raise ValueError("there is nothing to preview: the run was closed or has no step done")
+        return Clip(to_frames(self._decode(self._clone, predicted, latents)), self._fps)
+
+    def finish(self) -> Clip:
+        """Do what is left of the run and decode it; the pipeline itself decodes.
+
+        Raises:
+            ValueError, CancelledError, Exception: as `advance`.
+        """
+        if self._clip is None:
+            self._clip = Clip(self._call.result(), self._fps)
+        return self._clip
+
+    def close(self) -> None:
+        """End the thread and let go of the latents. A clip that was finished stays. Safe to call twice."""
+        self._call.close()
+        self._look.predicted = self._look.latents = None
+
+
+class DiffusersModel(VideoModel):
+    """A loaded diffusers pipeline with its card.
+
+    Args:
+        card: of the checkpoint.
+        pipeline: loaded and placed.
+        reason: why it was placed where it is, one sentence.
+    """
+
+    def __init__(self, card: ModelCard, pipeline: Any, reason: str = "") -> None:
+        self.card = card
+        self.placement_reason = reason
+        self._pipeline = pipeline
+        self._family: Family = family(card.family)
+
+    @classmethod
+    def load(
+        cls, card: ModelCard, *, device: str | None = None, source: Path | str | None = None
+    ) -> DiffusersModel:
+        """Load a checkpoint; see `models.catalog.load_model`."""
+        place = placement.choose(card, placement.this_machine(), device)
+        pipeline = weights.load_pipeline(
+            family(card.family).pipeline_class(card), card, source, getattr(torch, place.dtype)
+        )
+        return cls(card, pipeline.to(place.device), place.reason)
+
+    def encode(
+        self,
+        prompt: str,
+        *,
+        negative_prompt: str = "",
+        guide: Frames | None = None,
+        guidance_scale: float | None = None,
+        height: int | None = None,
+        width: int | None = None,
+        num_frames: int | None = None,
+    ) -> Conditioning:
+        """Check and encode all that steers a segment; see `VideoModel.encode`."""
+        card = self.card
+        height, width = card.check_size(height or card.height, width or card.width)
+        num_frames = card.check_num_frames(num_frames or card.num_frames)
+        conditioning = Conditioning(
+            prompt=card.check_prompt(prompt, has_guide=guide is not None),
+            negative_prompt=negative_prompt.strip(),
+            guidance_scale=check_guidance(card, guidance_scale),
+            height=height,
+            width=width,
+            num_frames=num_frames,
+            guide=None if guide is None else fit_guide(guide, card, height, width, num_frames),
+        )
+        with torch.no_grad():
+            conditioning.encoded.update(self._family.encode(self._pipeline, conditioning))
+        return conditioning
+
+    def begin(self, conditioning: Conditioning, seed: int, num_inference_steps: int) -> DiffusersRun:
+        """Stand before the first step of the initial noise of `seed`; see `VideoModel.begin`."""
+        self.card.check_steps(num_inference_steps)
+        return DiffusersRun(
+            self._pipeline,
+            self._family.arguments(conditioning),
+            functools.partial(self._family.decode, conditioning=conditioning),
+            seed=seed,
+            num_inference_steps=num_inference_steps,
+            fps=self.card.fps,
+        )
+
+    def close(self) -> None:
+        """Free the weights. Runs that are not closed keep them."""
+        self._pipeline = None
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+
+def check_guidance(card: ModelCard, guidance_scale: float | None) -> float:
+    """The guidance scale, or the card's.
+
+    Raises:
+        InputError: if it is below 1, above 30 or not a number.
+    """
+    scale = card.guidance_scale if guidance_scale is None else float(guidance_scale)
+    if not 1 <= scale <= 30:
+        raise InputError(
+            f"The guidance scale is between 1 (off) and 30, not {scale:g}. Try {card.guidance_scale:g}."
+        )
+    return scale

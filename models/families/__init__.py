@@ -1,0 +1,42 @@
+"""What differs between pipelines: one small module a family, none imports another.
+
+A family module offers the functions of `Family`; `models.diffusers_run` finds it by `ModelCard.family`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any, Protocol, cast
+
+from models.video_model import Conditioning, ModelCard
+
+
+class Family(Protocol):
+    """What a module of this package offers."""
+
+    def pipeline_class(self, card: ModelCard) -> type[Any]:
+        """The diffusers pipeline class that loads the checkpoint."""
+
+    def encode(self, pipeline: Any, conditioning: Conditioning) -> dict[str, Any]:
+        """Encode what is the same for all candidates: prompt embeds, guide latents."""
+
+    def arguments(self, conditioning: Conditioning) -> dict[str, Any]:
+        """The call's arguments, without steps, generator, callback and output type."""
+
+    def decode(self, pipeline: Any, predicted: Any, latents: Any, conditioning: Conditioning) -> Any:
+        """Decode a predicted clean sample the way the pipeline decodes its own latents at the end.
+
+        Args:
+            pipeline: the pipeline.
+            predicted: clean sample as the scheduler sees it.
+            latents: latents after the step, as the pipeline hands them to its callback.
+            conditioning: of the run.
+
+        Returns:
+            `[1, T, H, W, 3]` float array in `[0, 1]`, as `output_type="np"` gives it.
+        """
+
+
+def family(name: str) -> Family:
+    """The family module of that name."""
+    return cast(Family, importlib.import_module(f"models.families.{name}"))

@@ -1,0 +1,106 @@
+"""Checkpoints on disk: looked over before they are loaded, so that damage is told in plain words."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from models.errors import InputError
+from models.video_model import ModelCard
+
+
+def check_folder(folder: Path, title: str) -> None:
+    """Check that a diffusers folder is complete and that every weight file can be opened.
+
+    Only the headers of safetensors files are read; a truncated file is found all the same, because the header
+    says how long the file is.
+
+    Raises:
+        InputError: naming the first file that is missing or damaged, and what to do.
+    """
+    mend = "Fetch the folder again."
+    if not folder.is_dir():
+        raise InputError(f"The weights of {title} are missing: there is no folder {folder}. {mend}")
+    index = read_json(folder / "model_index.json", title)
+    for name, value in index.items():
+        used = not name.startswith("_") and isinstance(value, list) and value[0] is not None
+        if used and not (folder / name).is_dir():
+            raise InputError(f"The weights of {title} are incomplete: {folder / name} is missing. {mend}")
+    for shards in sorted(folder.rglob("*.safetensors.index.json")):
+        for shard in sorted(set(read_json(shards, title).get("weight_map", {}).values())):
+            if not (shards.parent / shard).is_file():
+                missing = shards.parent / shard
+                raise InputError(f"The weights of {title} are incomplete: {missing} is missing. {mend}")
+    for file in sorted(folder.rglob("*.safetensors")):
+        check_file(file, title)
+
+
+def check_file(file: Path, title: str) -> None:
+    """Check that a safetensors file can be opened and is as long as its header says.
+
+    Raises:
+        InputError: naming the file.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(file, framework="numpy"):
+            pass
+    except (SafetensorError, OSError) as error:
+        raise InputError(
+            f"A weight file of {title} is damaged: {file} ({file.stat().st_size} bytes) cannot be read "
+            f"({error}). Fetch it again."
+        ) from error
+
+
+def read_json(file: Path, title: str) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Raises:
+        InputError: naming the file if it is missing or damaged.
+    """
+    if not file.is_file():
+        raise InputError(f"The weights of {title} are incomplete: {file} is missing. Fetch the folder again.")
+    try:
+        value = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"A file of {title} is damaged: {file} is not JSON. Fetch it again.") from error
+    if not isinstance(value, dict):
+        raise InputError(f"A file of {title} is damaged: {file} holds no JSON object. Fetch it again.")
+    return value
+
+
+def load_pipeline(pipeline_class: type[Any], card: ModelCard, source: Path | str | None, dtype: Any) -> Any:
+    """Load a pipeline from a folder or from the hub, in evaluation mode.
+
+    Args:
+        pipeline_class: the diffusers pipeline class.
+        card: of the checkpoint.
+        source: a folder or hub id in place of the card's.
+        dtype: torch dtype of the weights.
+
+    Raises:
+        InputError: if files are missing or damaged, or do not fit the model's code.
+    """
+    where = str(source or card.source)
+    is_folder = source is not None or Path(where).is_absolute()
+    if is_folder:
+        check_folder(Path(where), card.title)
+    try:
+        pipeline = pipeline_class.from_pretrained(
+            where,
+            revision=card.revision or None,
+            torch_dtype=dtype,
+            local_files_only=is_folder,
+            low_cpu_mem_usage=False,
+        )
+    except (OSError, ValueError, KeyError, RuntimeError, AttributeError) as error:
+        raise InputError(
+            f"The weights of {card.title} could not be loaded from {where}: {error} Fetch them again, or "
+            f"choose another model."
+        ) from error
+    for module in pipeline.components.values():
+        if hasattr(module, "eval"):
+            module.eval().requires_grad_(False)
+    return pipeline
