@@ -31,7 +31,7 @@ def now() -> datetime:
 class Frozen(BaseModel):
     """A record that is never changed, only replaced."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, ser_json_inf_nan="constants")
 
 
 class ChunkRequest(Frozen):
@@ -196,6 +196,10 @@ class Project(Frozen):
         while at is not None:
             path.append(self.segment(at))
             at = path[-1].parent
+            if len(path) > len(self.segments):
+                raise InputError(
+                    "This project's segments continue each other in a circle. Start a new project."
+                )
         return tuple(reversed(path))
 
     def tips(self) -> tuple[Segment, ...]:
@@ -208,6 +212,21 @@ class Project(Frozen):
     def seconds(self) -> float:
         """Length of the film in seconds."""
         return sum(segment.seconds for segment in self.branch())
+
+
+def media_names(project: Project) -> frozenset[str]:
+    """Every media file that the project refers to: clips, tails, posters, previews and guide images."""
+    requests = [segment.request for segment in project.segments.values()]
+    candidates = [candidate for segment in project.segments.values() for candidate in segment.candidates]
+    if project.gallery is not None:
+        requests.append(project.gallery.request)
+        candidates.extend(project.gallery.candidates)
+    names = [
+        name for segment in project.segments.values() for name in (segment.clip, segment.tail, segment.poster)
+    ]
+    names.extend(candidate.preview for candidate in candidates)
+    names.extend(request.guide for request in requests if request.guide is not None)
+    return frozenset(names)
 
 
 def with_gallery(project: Project, gallery: Gallery | None) -> Project:

@@ -1,0 +1,161 @@
+"""Tables, connections and transactions."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from sqlalchemy import URL, Connection, Engine, event
+from sqlalchemy.exc import DatabaseError
+from sqlalchemy.pool import NullPool
+from sqlmodel import Field, Session, SQLModel, create_engine
+
+from studio.errors import InputError
+from studio.store.media_files import disk_full
+
+SCHEMA_VERSION = 1
+BUSY_SECONDS = 15
+
+_LOG = logging.getLogger(__name__)
+
+
+class ProjectRow(SQLModel, table=True):
+    """A project without its segments."""
+
+    __tablename__ = "project"
+    id: str = Field(primary_key=True)
+    title: str
+    head: str | None
+    gallery: str | None  # Gallery as JSON
+    seconds: float
+    num_segments: int
+    poster: str | None
+    created: str
+    updated: str = Field(index=True)
+
+
+class SegmentRow(SQLModel, table=True):
+    """A segment; `record` is the whole of it as JSON, request and candidates included."""
+
+    __tablename__ = "segment"
+    project_id: str = Field(primary_key=True, foreign_key="project.id", ondelete="CASCADE")
+    id: str = Field(primary_key=True)
+    position: int
+    parent: str | None
+    record: str
+
+
+class JobRow(SQLModel, table=True):
+    """A job; `record` is the whole of it as JSON."""
+
+    __tablename__ = "job"
+    id: str = Field(primary_key=True)
+    project_id: str | None = Field(index=True)
+    state: str = Field(index=True)
+    created: str = Field(index=True)
+    record: str
+
+
+class TimingRow(SQLModel, table=True):
+    """How long something takes with a model."""
+
+    __tablename__ = "timing"
+    model: str = Field(primary_key=True)
+    key: str = Field(primary_key=True)
+    seconds: float
+
+
+_TABLES = [SQLModel.metadata.tables[name] for name in ("project", "segment", "job", "timing")]
+
+
+class Database:
+    """One SQLite file: write-ahead log, foreign keys, short connections.
+
+    Args:
+        path: the file; made where it is missing.
+        full: what to raise when the disk is full.
+
+    Raises:
+        InputError: if the file is damaged, no database, or of another version.
+    """
+
+    def __init__(self, path: Path, full: InputError) -> None:
+        self.path = path
+        self._full = full
+        self._engine = _engine(path)
+        self._create_tables()
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A session that sees one state of the database and holds up nobody."""
+        with self._plainly(), Session(self._engine) as session:
+            yield session
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """A session that writes all or nothing, one at a time."""
+        engine = self._engine.execution_options(writes=True)
+        with self._plainly(), Session(engine) as session, session.begin():
+            yield session
+
+    @contextmanager
+    def _plainly(self) -> Iterator[None]:
+        """Say in a sentence what the database or a stored record says in codes."""
+        try:
+            yield
+        except DatabaseError as error:
+            _LOG.warning("database %s: %s", self.path, error.orig)
+            if disk_full(error):
+                raise InputError(*self._full.args) from error
+            if "locked" in str(error.orig):
+                raise InputError(
+                    f"Another program keeps {self.path} locked. Close it and try again."
+                ) from error
+            raise InputError(
+                f"The database {self.path} cannot be used ({error.orig}). Put back a copy of it, or move it "
+                "away to begin with an empty one; the media files stay where they are."
+            ) from error
+        except ValidationError as error:
+            _LOG.warning("database %s: %s", self.path, error)
+            raise InputError(
+                "What is stored there cannot be read; it may have been made by another version of the "
+                "studio. Open it with that version, or begin a new project."
+            ) from error
+
+    def _create_tables(self) -> None:
+        with self._plainly(), self._engine.execution_options(writes=True).begin() as connection:
+            version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+            tables = connection.exec_driver_sql("SELECT count(*) FROM sqlite_master").scalar_one()
+            if version == 0 and tables == 0:
+                SQLModel.metadata.create_all(connection, tables=_TABLES)
+                connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            elif version != SCHEMA_VERSION:
+                raise InputError(
+                    f"The database {self.path} has version {version}; this studio reads version "
+                    f"{SCHEMA_VERSION}. Use the studio that made it, or set STUDIO_DATA_DIR to another folder."
+                )
+
+
+def _engine(path: Path) -> Engine:
+    engine = create_engine(
+        URL.create("sqlite", database=str(path)),
+        poolclass=NullPool,
+        connect_args={"timeout": BUSY_SECONDS, "isolation_level": None},
+    )
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _: Any) -> None:
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        # A transaction that reads first and writes later would fail at once when another one wrote between.
+        writes = connection.get_execution_options().get("writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine

@@ -1,0 +1,158 @@
+"""Media files: complete or absent, under names that cannot be guessed."""
+
+import errno
+import os
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from studio.errors import InputError
+from studio.timeline import new_id
+
+UNFINISHED = "unfinished-"
+
+_PROJECT_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_MEDIA_NAME = re.compile(r"(film-)?[0-9a-f]{32}\.[a-z0-9]{1,5}")
+_DISK_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG)
+
+
+def disk_full(error: BaseException) -> bool:
+    """Whether an error, or one that caused it, says that no more can be written to the disk."""
+    at: BaseException | None = error
+    while at is not None:
+        if getattr(at, "errno", None) in _DISK_FULL or "disk is full" in str(at):
+            return True
+        at = at.__cause__ or at.__context__
+    return False
+
+
+class MediaFiles:
+    """A folder of media files for each project.
+
+    Args:
+        data_dir: holds `media/<project>/`; must exist.
+        min_free: bytes of the disk that are never used up.
+    """
+
+    def __init__(self, data_dir: Path, min_free: int) -> None:
+        self._data_dir = data_dir
+        self._media = data_dir / "media"
+        self._min_free = min_free
+
+    def folder(self, project_id: str) -> Path:
+        """The folder of a project; it need not exist.
+
+        Raises:
+            InputError: if the id is none.
+        """
+        if _PROJECT_ID.fullmatch(project_id) is None:
+            raise InputError("There is no such project. Choose one from the list.")
+        return self._media / project_id
+
+    def folders(self) -> list[str]:
+        """Ids of all projects that have a folder."""
+        return [path.name for path in self._media.iterdir() if path.is_dir()]
+
+    def path(self, project_id: str, name: str) -> Path:
+        """The file of a media name.
+
+        Raises:
+            InputError: if the name is none that `write` gives, or the file is gone.
+        """
+        path = self.folder(project_id) / name
+        if _MEDIA_NAME.fullmatch(name) is None or not path.is_file():
+            raise InputError("That file is not part of this project. Reload the page.")
+        return path
+
+    def write(
+        self, project_id: str, suffix: str, writer: Callable[[Path], object], name: str | None = None
+    ) -> str:
+        """Let `writer` fill a file and put it in its place when it is complete and on the disk.
+
+        Raises:
+            InputError: if the disk is full. Nothing is left behind then, nor after any other error.
+            ValueError: if the suffix or the name is not one that `path` accepts.
+        """
+        folder = self.folder(project_id)
+        name = name or new_id() + suffix
+        if _MEDIA_NAME.fullmatch(name) is None:
+            raise ValueError(f"{name!r} is not a media name")
+        unfinished = folder / (UNFINISHED + new_id() + suffix)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            writer(unfinished)
+            _to_disk(unfinished)
+            unfinished.replace(folder / name)
+            _to_disk(folder)
+        except BaseException as error:
+            unfinished.unlink(missing_ok=True)
+            if disk_full(error) and not isinstance(error, InputError):
+                raise self.full() from error
+            raise
+        return name
+
+    def remove_folder(self, project_id: str) -> None:
+        """Remove all files of a project."""
+        shutil.rmtree(self.folder(project_id), ignore_errors=True)
+
+    def sweep(self, project_id: str, kept: frozenset[str], min_age: float) -> int:
+        """Remove files of a project that are not among `kept` and at least `min_age` seconds old."""
+        removed = 0
+        for path in _files(self.folder(project_id)):
+            if path.name not in kept and _age(path) >= min_age:
+                path.unlink(missing_ok=True)
+                removed += 1
+        return removed
+
+    def remove_empty_folder(self, project_id: str) -> None:
+        """Remove the folder of a project if it holds nothing."""
+        folder = self.folder(project_id)
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+
+    def check_disk(self, needed: int) -> None:
+        """Check that `needed` bytes can be written and the reserve is still free.
+
+        Raises:
+            InputError: if not.
+        """
+        free = shutil.disk_usage(self._data_dir).free
+        needed += self._min_free
+        if free < needed:
+            raise InputError(
+                f"The disk is nearly full: {free // 2**20} MiB free in {self._data_dir}, "
+                f"{-(-needed // 2**20)} MiB needed. Delete a project or other files, "
+                "or set STUDIO_DATA_DIR to a folder on another disk."
+            )
+
+    def full(self) -> InputError:
+        """What to say when a write failed for want of space."""
+        return InputError(
+            f"The disk with {self._data_dir} is full; nothing half-written was kept. Delete a project or "
+            "other files, or set STUDIO_DATA_DIR to a folder on another disk."
+        )
+
+
+def _to_disk(path: Path) -> None:
+    """Make a file or a folder outlive a loss of power; folders only where the system can."""
+    if path.is_dir() and os.name == "nt":
+        return
+    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    if folder.is_dir():
+        yield from [path for path in folder.iterdir() if path.is_file()]
+
+
+def _age(path: Path) -> float:
+    try:
+        return time.time() - path.stat().st_mtime
+    except OSError:
+        return 0.0  # somebody else has just removed it

@@ -1,0 +1,262 @@
+"""The verbs of the store."""
+
+from collections.abc import Callable
+from datetime import datetime, timezone
+from pathlib import Path
+
+from sqlmodel import Session, col, delete, select
+
+from studio.errors import InputError
+from studio.store.database import Database, JobRow, ProjectRow, SegmentRow, TimingRow
+from studio.store.media_files import MediaFiles
+from studio.store.records import JobRecord, ProjectSummary
+from studio.timeline import Gallery, Project, Segment, media_names
+
+_Summaries = list[ProjectSummary]
+_Jobs = list[JobRecord]
+
+
+class Store:
+    """Everything that outlives the process, under one folder.
+
+    Args:
+        data_dir: holds `studio.db` and `media/<project>/`; made where it is missing.
+        min_free_mb: free disk that is never used up, in MiB.
+
+    Raises:
+        InputError: if the folder cannot be written, or its database is damaged or of another version.
+    """
+
+    def __init__(self, data_dir: Path, min_free_mb: int = 0) -> None:
+        self.data_dir = Path(data_dir).absolute()
+        try:
+            (self.data_dir / "media").mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(
+                f"The data folder {self.data_dir} cannot be made ({error.strerror}). "
+                "Set STUDIO_DATA_DIR to a folder that can be written."
+            ) from error
+        self._files = MediaFiles(self.data_dir, min_free_mb * 2**20)
+        self._database = Database(self.data_dir / "studio.db", self._files.full())
+
+    # Projects
+
+    def save(self, project: Project) -> None:
+        """Write the whole project in one transaction, in the place of what was stored under its id.
+
+        Raises:
+            InputError: if the disk is full or the database cannot be written; nothing has changed then.
+        """
+        self.media_dir(project.id)
+        with self._database.writing() as session:
+            _put(session, project)
+
+    def load(self, project_id: str) -> Project:
+        """The project of that id.
+
+        Raises:
+            InputError: if there is none, or it cannot be read.
+        """
+        with self._database.reading() as session:
+            return _get(session, project_id)
+
+    def update(self, project_id: str, change: Callable[[Project], Project]) -> Project:
+        """Load, change and save in one transaction, so that a job and the page never undo each other's work.
+
+        `change` must be quick and must not call the store. If it raises, nothing has changed.
+
+        Raises:
+            InputError: if there is no such project, or the disk is full.
+        """
+        with self._database.writing() as session:
+            project = change(_get(session, project_id))
+            _put(session, project)
+        return project
+
+    def delete(self, project_id: str) -> None:
+        """Forget a project with its segments, its jobs and its media files.
+
+        Raises:
+            InputError: if there is no such project.
+        """
+        with self._database.writing() as session:
+            session.delete(_row(session, project_id))
+            session.exec(delete(JobRow).where(col(JobRow.project_id) == project_id))
+        self._files.remove_folder(project_id)
+
+    def list(self) -> _Summaries:
+        """One line for each project, the one changed last first."""
+        with self._database.reading() as session:
+            rows = session.exec(select(ProjectRow).order_by(col(ProjectRow.updated).desc())).all()
+            return [ProjectSummary.model_validate(row, from_attributes=True) for row in rows]
+
+    # Media
+
+    def media_dir(self, project_id: str) -> Path:
+        """The folder of a project's media files; it need not exist.
+
+        Raises:
+            InputError: if the id is none.
+        """
+        return self._files.folder(project_id)
+
+    def media_path(self, project_id: str, name: str) -> Path:
+        """The file of a media name; a name that leads out of the project's folder is refused.
+
+        Raises:
+            InputError: if the name is none that `write_media` gives, or the file is gone.
+        """
+        return self._files.path(project_id, name)
+
+    def write_media(
+        self, project_id: str, suffix: str, writer: Callable[[Path], object], name: str | None = None
+    ) -> str:
+        """Let `writer` fill a file and put it in its place when it is complete and on the disk.
+
+        Args:
+            project_id: whose file it is.
+            suffix: with its dot, e.g. `.mp4`.
+            writer: writes the path it is given; the path has the suffix.
+            name: media name to use; by default a new one that cannot be guessed.
+
+        Returns:
+            The media name.
+
+        Raises:
+            InputError: if the disk is full. Nothing is left behind then, nor after any other error.
+        """
+        return self._files.write(project_id, suffix, writer, name)
+
+    def check_disk(self, needed_bytes: int = 0) -> None:
+        """Check that so much can be written and the reserve is still free.
+
+        Raises:
+            InputError: if not.
+        """
+        self._files.check_disk(needed_bytes)
+
+    def sweep(self, project_id: str | None = None, min_age: float = 3600.0) -> int:
+        """Remove media files that no row refers to: what a crash left, old films, previews nobody keeps.
+
+        Args:
+            project_id: of one project; by default of all, and the folders of projects that are gone.
+            min_age: seconds; younger files may belong to another process that has yet to write their row.
+
+        Returns:
+            How many files were removed.
+        """
+        known = {summary.id for summary in self.list()}
+        removed = 0
+        for found in [project_id] if project_id else self._files.folders():
+            try:
+                kept = media_names(self.load(found)) if found in known else frozenset()
+                removed += self._files.sweep(found, kept, min_age)
+            except InputError:
+                continue  # a project that cannot be read keeps its files
+            if found not in known:
+                self._files.remove_empty_folder(found)
+        return removed
+
+    # Jobs and timings
+
+    def save_job(self, record: JobRecord) -> None:
+        """Write the state of one job."""
+        row = JobRow(
+            id=record.id,
+            project_id=record.project_id,
+            state=record.state,
+            created=_text(record.created),
+            record=record.model_dump_json(),
+        )
+        with self._database.writing() as session:
+            session.merge(row)
+
+    def load_job(self, job_id: str) -> JobRecord | None:
+        """The stored state of one job, or None."""
+        with self._database.reading() as session:
+            row = session.get(JobRow, job_id)
+            return None if row is None else JobRecord.model_validate_json(row.record)
+
+    def load_jobs(self, *states: str) -> _Jobs:
+        """Jobs in any of these states, by default all, oldest first."""
+        query = select(JobRow).order_by(col(JobRow.created))
+        if states:
+            query = query.where(col(JobRow.state).in_(states))
+        with self._database.reading() as session:
+            return [JobRecord.model_validate_json(row.record) for row in session.exec(query).all()]
+
+    def forget_jobs(self, before: datetime) -> None:
+        """Remove ended jobs that were submitted before that time."""
+        ended = col(JobRow.state).not_in(("queued", "running"))
+        with self._database.writing() as session:
+            session.exec(delete(JobRow).where(col(JobRow.created) < _text(before), ended))
+
+    def record_timing(self, model: str, key: str, seconds: float) -> None:
+        """Note how long something took with a model, e.g. one network evaluation; the newest weighs half."""
+        with self._database.writing() as session:
+            row = session.get(TimingRow, (model, key))
+            mean = seconds if row is None else 0.5 * (row.seconds + seconds)
+            session.merge(TimingRow(model=model, key=key, seconds=mean))
+
+    def timing(self, model: str, key: str) -> float | None:
+        """Seconds that it took lately, or None if it was never measured."""
+        with self._database.reading() as session:
+            row = session.get(TimingRow, (model, key))
+            return None if row is None else row.seconds
+
+
+def _row(session: Session, project_id: str) -> ProjectRow:
+    row = session.get(ProjectRow, project_id)
+    if row is None:
+        raise InputError("There is no such project; it may have been deleted. Choose another from the list.")
+    return row
+
+
+def _get(session: Session, project_id: str) -> Project:
+    row = _row(session, project_id)
+    query = select(SegmentRow).where(SegmentRow.project_id == project_id).order_by(col(SegmentRow.position))
+    segments = [Segment.model_validate_json(found.record) for found in session.exec(query).all()]
+    return Project(
+        id=row.id,
+        title=row.title,
+        segments={segment.id: segment for segment in segments},
+        head=row.head,
+        gallery=None if row.gallery is None else Gallery.model_validate_json(row.gallery),
+        created=datetime.fromisoformat(row.created),
+        updated=datetime.fromisoformat(row.updated),
+    )
+
+
+def _put(session: Session, project: Project) -> None:
+    film = project.branch()
+    session.merge(
+        ProjectRow(
+            id=project.id,
+            title=project.title,
+            head=project.head,
+            gallery=None if project.gallery is None else project.gallery.model_dump_json(),
+            seconds=project.seconds,
+            num_segments=len(film),
+            poster=film[0].poster if film else None,
+            created=_text(project.created),
+            updated=_text(project.updated),
+        )
+    )
+    session.flush()  # the foreign key of the segments
+    gone = col(SegmentRow.id).not_in(project.segments)
+    session.exec(delete(SegmentRow).where(col(SegmentRow.project_id) == project.id, gone))
+    for position, segment in enumerate(project.segments.values()):
+        session.merge(
+            SegmentRow(
+                project_id=project.id,
+                id=segment.id,
+                position=position,
+                parent=segment.parent,
+                record=segment.model_dump_json(),
+            )
+        )
+
+
+def _text(moment: datetime) -> str:
+    """Text that sorts as the moments do."""
+    return moment.astimezone(timezone.utc).isoformat(timespec="microseconds")
