@@ -1,0 +1,245 @@
+"""Draws the corpus' settings: flat, clean pictures with little detail, each unmistakable.
+
+A backdrop is wider than the frame so that the camera can pan over it: 176 x 128 units, drawn at twice that
+size, ``uint8 [256, 352, 3]``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+WIDTH, HEIGHT, SCALE = 176, 128, 2
+Colour = tuple[int, int, int]
+
+SKIES: dict[str, tuple[Colour, Colour]] = {
+    "day": ((74, 160, 235), (196, 232, 250)),
+    "dusk": ((106, 74, 150), (255, 158, 96)),
+    "night": ((14, 20, 58), (48, 62, 120)),
+}
+TINTS: dict[str, tuple[float, float, float]] = {
+    "day": (1.0, 1.0, 1.0),
+    "dusk": (0.92, 0.68, 0.66),
+    "night": (0.34, 0.40, 0.62),
+}
+
+
+class Canvas:
+    """A picture under way: shapes in units of the frame, colours already tinted for the time of day."""
+
+    def __init__(self, rng: np.random.Generator, time: str, weather: str) -> None:
+        self.rng, self.time, self.weather = rng, time, weather
+        self.image = Image.new("RGB", (WIDTH * SCALE, HEIGHT * SCALE))
+        self.draw = ImageDraw.Draw(self.image)
+
+    def tinted(self, colour: Colour) -> Colour:
+        """The colour under this hour's light."""
+        r, g, b = (round(c * t) for c, t in zip(colour, TINTS[self.time], strict=True))
+        return (r, g, b)
+
+    def gradient(self, top: Colour, bottom: Colour, y0: float = 0, y1: float = HEIGHT) -> None:
+        """Fills the band between two heights with a vertical gradient."""
+        ramp = np.linspace(top, bottom, max(1, round((y1 - y0) * SCALE)))[:, None]
+        band = np.broadcast_to(ramp, (ramp.shape[0], WIDTH * SCALE, 3)).astype(np.uint8)
+        self.image.paste(Image.fromarray(band), (0, round(y0 * SCALE)))
+
+    def ellipse(self, x: float, y: float, rx: float, ry: float, colour: Colour) -> None:
+        """Fills an ellipse around (x, y)."""
+        box = [(x - rx) * SCALE, (y - ry) * SCALE, (x + rx) * SCALE, (y + ry) * SCALE]
+        self.draw.ellipse(box, fill=colour)
+
+    def box(self, x0: float, y0: float, x1: float, y1: float, colour: Colour) -> None:
+        """Fills a rectangle."""
+        self.draw.rectangle([x0 * SCALE, y0 * SCALE, x1 * SCALE - 1, y1 * SCALE - 1], fill=colour)
+
+    def polygon(self, points: list[tuple[float, float]], colour: Colour) -> None:
+        """Fills a polygon."""
+        self.draw.polygon([(x * SCALE, y * SCALE) for x, y in points], fill=colour)
+
+    def wave(self, y: float, amplitude: float, length: float, colour: Colour) -> None:
+        """Fills everything below a sine line: hills, dunes, waves."""
+        phase = self.rng.uniform(0, 2 * np.pi)
+        xs = np.linspace(-4, WIDTH + 4, 60)
+        ys = y + amplitude * np.sin(xs / length * 2 * np.pi + phase)
+        self.polygon([*zip(xs.tolist(), ys.tolist(), strict=True), (WIDTH + 4, 140), (-4, 140)], colour)
+
+    def sky(self, clouds: int = 1) -> None:
+        """Sky of this hour, with sun or moon, and clouds; grey when it rains or snows."""
+        top, bottom = (np.array(c, float) for c in SKIES[self.time])
+        if self.weather in ("rain", "snow"):
+            grey = np.array(self.tinted((168, 178, 190)), float)
+            top, bottom = top * 0.35 + grey * 0.55, bottom * 0.35 + grey * 0.65
+        self.gradient(tuple(top), tuple(bottom))  # type: ignore[arg-type]
+        x = self.rng.uniform(24, WIDTH - 24)
+        if self.weather in ("none", "stars"):
+            light: dict[str, Colour] = {
+                "day": (255, 236, 120),
+                "dusk": (255, 214, 120),
+                "night": (240, 240, 214),
+            }
+            self.ellipse(x, 52 if self.time == "dusk" else 20, 10, 10, light[self.time])
+            if self.time == "night":
+                self.ellipse(x + 5, 18, 8, 8, (22, 28, 70))
+        for _ in range(clouds):
+            self.cloud(self.rng.uniform(0, WIDTH), self.rng.uniform(10, 34), self.rng.uniform(0.8, 1.2))
+
+    def cloud(self, x: float, y: float, size: float) -> None:
+        """Three ellipses of one colour."""
+        colours: dict[str, Colour] = {"day": (250, 252, 255), "dusk": (250, 190, 170), "night": (70, 82, 136)}
+        colour = colours[self.time] if self.weather in ("none", "stars") else self.tinted((206, 212, 220))
+        for dx, dy, r in ((-12, 3, 8), (0, -1, 12), (13, 3, 8)):
+            self.ellipse(x + dx * size, y + dy * size, r * size * 1.2, r * size * 0.75, colour)
+
+    def pick(self, *colours: Colour) -> Colour:
+        """One of the colours, tinted."""
+        return self.tinted(colours[int(self.rng.integers(len(colours)))])
+
+
+def _meadow(canvas: Canvas) -> None:
+    canvas.sky()
+    canvas.wave(66, 9, 120, canvas.tinted((112, 186, 96)))
+    canvas.wave(80, 5, 150, canvas.tinted((92, 176, 72)))
+    flowers: tuple[Colour, ...] = ((255, 240, 110), (255, 255, 255), (250, 120, 150))
+    for _ in range(9):
+        x, y = canvas.rng.uniform(0, WIDTH), canvas.rng.uniform(92, 124)
+        canvas.ellipse(x, y, 2.2, 2.2, canvas.pick(*flowers))
+
+
+def _sea(canvas: Canvas) -> None:
+    canvas.sky()
+    canvas.gradient(canvas.tinted((64, 150, 214)), canvas.tinted((16, 84, 168)), 60, HEIGHT)
+    for y in (74, 90, 106):
+        canvas.wave(y, 2.4, 44, canvas.tinted((40 - y // 8, 150 - y // 2, 216 - y // 3)))
+
+
+def _snow(canvas: Canvas) -> None:
+    canvas.sky(clouds=0)
+    canvas.polygon([(-10, 84), (30, 36), (74, 84)], canvas.tinted((150, 172, 206)))
+    canvas.polygon([(18, 50), (30, 36), (43, 50)], canvas.tinted((244, 248, 255)))
+    canvas.polygon([(90, 84), (136, 30), (190, 84)], canvas.tinted((136, 160, 198)))
+    canvas.polygon([(122, 46), (136, 30), (152, 46)], canvas.tinted((244, 248, 255)))
+    canvas.wave(78, 4, 130, canvas.tinted((226, 236, 248)))
+    for x in canvas.rng.uniform(0, WIDTH, 3):
+        for step in range(2):
+            base = 82 - step * 9
+            canvas.polygon([(x - 9 + step * 2, base), (x, base - 18), (x + 9 - step * 2, base)],
+                           canvas.tinted((46, 112, 92)))  # fmt: skip
+    canvas.wave(92, 3, 170, canvas.tinted((246, 250, 255)))
+
+
+def _desert(canvas: Canvas) -> None:
+    canvas.sky(clouds=0)
+    x = canvas.rng.uniform(20, WIDTH - 20)
+    canvas.polygon([(x - 34, 76), (x, 40), (x + 34, 76)], canvas.tinted((222, 176, 104)))
+    canvas.polygon([(x, 40), (x + 34, 76), (x + 10, 76)], canvas.tinted((190, 142, 80)))
+    canvas.wave(72, 6, 140, canvas.tinted((240, 200, 122)))
+    canvas.wave(88, 6, 180, canvas.tinted((230, 182, 100)))
+    x, green = (x + canvas.rng.uniform(50, 110)) % WIDTH, canvas.tinted((64, 140, 80))
+    canvas.box(x - 3, 58, x + 3, 90, green)
+    canvas.box(x - 11, 68, x, 73, green)
+    canvas.box(x - 11, 60, x - 7, 73, green)
+    canvas.box(x, 72, x + 11, 77, green)
+    canvas.box(x + 7, 64, x + 11, 77, green)
+
+
+def _street(canvas: Canvas) -> None:
+    canvas.sky(clouds=0)
+    walls: tuple[Colour, ...] = (
+        (206, 112, 92),
+        (226, 186, 122),
+        (128, 156, 190),
+        (170, 140, 178),
+        (214, 206, 190),
+    )
+    lit: Colour = (255, 226, 130) if canvas.time != "day" else (214, 238, 250)
+    x = float(canvas.rng.uniform(-20, 0))
+    while x < WIDTH:
+        width, top = float(canvas.rng.uniform(32, 46)), float(canvas.rng.uniform(14, 44))
+        canvas.box(x, top, x + width, 90, canvas.pick(*walls))
+        for row in range(int((84 - top) // 18)):
+            for column in (0.2, 0.6):
+                left, y = x + column * width, top + 8 + row * 18
+                canvas.box(left, y, left + width * 0.22, y + 9, lit)
+        x += width
+    canvas.box(0, 86, WIDTH, 96, canvas.tinted((190, 190, 194)))
+    canvas.box(0, 96, WIDTH, HEIGHT, canvas.tinted((92, 94, 104)))
+    for dash in range(0, WIDTH, 36):
+        canvas.box(dash, 110, dash + 18, 114, canvas.tinted((244, 244, 236)))
+
+
+def _space(canvas: Canvas) -> None:
+    canvas.gradient((10, 8, 34), (46, 22, 82))
+    for _ in range(26):
+        x, y = canvas.rng.uniform(0, WIDTH), canvas.rng.uniform(0, HEIGHT)
+        r = canvas.rng.uniform(0.7, 1.5)
+        canvas.ellipse(x, y, r, r, (250, 248, 230))
+    planets: tuple[Colour, ...] = ((222, 120, 84), (96, 164, 220), (206, 170, 110), (150, 196, 140))
+    colour = planets[int(canvas.rng.integers(4))]
+    x, y, r = canvas.rng.uniform(16, WIDTH - 16), canvas.rng.uniform(16, 44), canvas.rng.uniform(12, 20)
+    canvas.ellipse(x, y, r, r, colour)
+    canvas.ellipse(x - r * 0.25, y - r * 0.25, r * 0.6, r * 0.6, tuple(min(255, c + 24) for c in colour))  # type: ignore[arg-type]
+    moon = (x + WIDTH / 2) % WIDTH
+    canvas.ellipse(moon, 108, 9, 9, (170, 170, 184))
+
+
+def _room(canvas: Canvas) -> None:
+    walls: tuple[Colour, ...] = ((238, 214, 178), (196, 220, 206), (232, 196, 196), (200, 208, 232))
+    dim = 1.0 if canvas.time == "day" else 0.82 if canvas.time == "dusk" else 0.55
+    wall = walls[int(canvas.rng.integers(4))]
+    canvas.box(0, 0, WIDTH, 92, tuple(round(c * dim) for c in wall))  # type: ignore[arg-type]
+    floor = (round(176 * dim), round(120 * dim), round(74 * dim))
+    canvas.box(0, 92, WIDTH, HEIGHT, floor)
+    canvas.box(0, 89, WIDTH, 93, (round(250 * dim), round(246 * dim), round(238 * dim)))
+    x = canvas.rng.uniform(20, WIDTH - 60)
+    frame = (round(252 * dim), round(250 * dim), round(244 * dim))
+    canvas.box(x, 14, x + 44, 60, frame)
+    for left in (x + 3, x + 23.5):
+        canvas.box(left, 17, left + 17.5, 57, SKIES[canvas.time][1])
+    x = (x + 80) % (WIDTH - 26)
+    canvas.box(x, 22, x + 24, 50, (round(120 * dim), round(80 * dim), round(50 * dim)))
+    canvas.box(x + 3, 25, x + 21, 47, canvas.pick((240, 130, 100), (110, 170, 200), (240, 210, 110)))
+    rug = ((196, 80, 84), (80, 120, 170), (110, 150, 100))[int(canvas.rng.integers(3))]
+    canvas.ellipse(WIDTH / 2, 112, 62, 11, tuple(round(c * dim) for c in rug))  # type: ignore[arg-type]
+
+
+def _sky(canvas: Canvas) -> None:
+    canvas.sky(clouds=0)
+    for number in range(5):
+        x = canvas.rng.uniform(0, WIDTH)
+        canvas.cloud(x, 20 + number * 23 + canvas.rng.uniform(-5, 5), canvas.rng.uniform(0.9, 1.5))
+
+
+DRAWERS: dict[str, Callable[[Canvas], None]] = {
+    "meadow": _meadow, "sea": _sea, "snow": _snow, "desert": _desert,
+    "street": _street, "space": _space, "room": _room, "sky": _sky,
+}  # fmt: skip
+
+
+def draw_backdrop(setting: str, time: str, weather: str, seed: int) -> np.ndarray:
+    """The setting at this hour and in this weather, ``uint8 [256, 352, 3]``; details depend on the seed."""
+    canvas = Canvas(np.random.default_rng(seed), time, weather)
+    DRAWERS[setting](canvas)
+    if weather == "stars" and setting != "space":
+        for _ in range(22):
+            x, y = canvas.rng.uniform(0, WIDTH), canvas.rng.uniform(2, 62 if setting != "sky" else HEIGHT)
+            canvas.ellipse(x, y, 1.2, 1.2, (255, 252, 224))
+    return np.asarray(canvas.image)
+
+
+def draw_falling(weather: str, seed: int) -> np.ndarray:
+    """A tile of rain or snow that repeats downwards, coverage ``float32 [128, 128]`` of 0 to 1."""
+    rng = np.random.default_rng(seed)
+    image = Image.new("L", (128 * SCALE, 128 * SCALE))
+    draw = ImageDraw.Draw(image)
+    for _ in range(16 if weather == "rain" else 20):
+        x, y = rng.uniform(0, 256, 2)
+        for shift in (0, -256):
+            if weather == "rain":
+                draw.line([x, y + shift, x - 6, y + 30 + shift], fill=190, width=4)
+            else:
+                r = rng.uniform(3.5, 5.5) if shift == 0 else r
+                draw.ellipse([x - r, y + r * 2 + shift - r, x + r, y + r * 2 + shift + r], fill=235)
+    small = image.resize((128, 128), Image.Resampling.BOX)
+    return np.asarray(small, np.float32) / 255
