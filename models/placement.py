@@ -75,3 +75,10 @@ def this_machine() -> Machine:
         return Machine()
     free, _ = torch.cuda.mem_get_info()
     return Machine(cuda_memory_gb=free / 2**30, bfloat16=torch.cuda.is_bf16_supported())
+
+
+def use_threads(number: int) -> None:
+    """Let torch calculate with that many CPU threads, from now on and in every thread of this process."""
+    import torch
+
+    torch.set_num_threads(number)

@@ -17,6 +17,8 @@ class Settings(BaseSettings):
         max_upload_mb: largest guide image taken, in MiB.
         min_free_mb: free disk below which no new work is begun, in MiB.
         threads: CPU threads of the model; None leaves it to torch.
+        live_share: how much of a full run's time may go into looking into it while it runs, 0 for never.
+        sources: folders or hub ids to load weights from instead of those on the cards, by model name.
     """
 
     model_config = SettingsConfigDict(env_prefix="STUDIO_", env_file=None)
@@ -29,3 +31,5 @@ class Settings(BaseSettings):
     max_upload_mb: int = Field(default=20, ge=1)
     min_free_mb: int = Field(default=200, ge=0)
     threads: int | None = Field(default=None, ge=1)
+    live_share: float = Field(default=0.04, ge=0, le=1)
+    sources: dict[str, str] = Field(default_factory=dict)

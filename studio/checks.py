@@ -1,0 +1,88 @@
+"""Is this a request that can be made? The page, the command line and the API are all untrusted."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from studio.errors import InputError
+from studio.timeline import ChunkRequest
+
+if TYPE_CHECKING:
+    from models.video_model import ModelCard
+
+MAX_CANDIDATES = 32
+MAX_SEED = 2**32 - 1
+MAX_GUIDANCE = 30.0
+MAX_TITLE_CHARS = 200
+MAX_SEGMENTS = 500
+
+
+def check_request(card: ModelCard, request: ChunkRequest, *, continues: bool) -> ChunkRequest:
+    """Return the request with its prompts trimmed, if the model can make it.
+
+    Args:
+        card: of the request's model.
+        request: what is asked.
+        continues: whether the chunk continues a segment.
+
+    Raises:
+        InputError: saying which of the choices is outside its limits, and what to choose.
+    """
+    if request.guide and continues:
+        raise InputError(
+            "A guide image is for the first segment; this one continues the film. Remove the image, or "
+            "start a new film with it."
+        )
+    guided = continues or request.guide is not None
+    prompt = card.check_prompt(request.prompt, has_guide=guided)
+    negative = card.check_prompt(request.negative_prompt, has_guide=True)
+    _check_inputs(card, request, guided)
+    card.check_size(request.height, request.width)
+    card.check_num_frames(request.num_frames)
+    if continues and request.num_frames <= card.prefix_frames:
+        raise InputError(
+            f"A chunk that continues the film repeats {card.prefix_frames} frames of it, so "
+            f"{request.num_frames} frames would show nothing new. Try {card.num_frames}."
+        )
+    k_step = request.strategy == "k-step"
+    card.check_steps(request.num_inference_steps, request.preview_steps if k_step else None)
+    _check_numbers(request)
+    return request.model_copy(update={"prompt": prompt, "negative_prompt": negative})
+
+
+def check_title(title: str) -> str:
+    """Return a project's title without outer blanks.
+
+    Raises:
+        InputError: if it is empty or very long.
+    """
+    title = " ".join(title.split())
+    if not title:
+        raise InputError("The title is empty. Give the project a name of a few words.")
+    if len(title) > MAX_TITLE_CHARS:
+        raise InputError(f"The title has {len(title)} characters. Shorten it to at most {MAX_TITLE_CHARS}.")
+    return title
+
+
+def _check_inputs(card: ModelCard, request: ChunkRequest, guided: bool) -> None:
+    """What the model can be conditioned on."""
+    if request.guide and not card.takes_image:
+        raise InputError(f"{card.title} takes no guide image. Remove it, or choose another model.")
+    if not guided and not card.takes_text:
+        raise InputError(f"{card.title} animates an image. Upload a guide image, or choose another model.")
+
+
+def _check_numbers(request: ChunkRequest) -> None:
+    """Limits that are the studio's own."""
+    if request.strategy != "naive" and not 1 <= request.candidates <= MAX_CANDIDATES:
+        raise InputError(f"A search takes 1 to {MAX_CANDIDATES} candidates, not {request.candidates}. Try 4.")
+    if not 0 <= request.seed <= MAX_SEED - MAX_CANDIDATES:
+        raise InputError(
+            f"A seed is a whole number from 0 to {MAX_SEED - MAX_CANDIDATES}, not {request.seed}. Try 0."
+        )
+    if not math.isfinite(request.guidance_scale) or not 1 <= request.guidance_scale <= MAX_GUIDANCE:
+        raise InputError(
+            f"Classifier-free guidance goes from 1 (off) to {MAX_GUIDANCE:g}, not "
+            f"{request.guidance_scale:g}. Try 4."
+        )

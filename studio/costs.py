@@ -1,0 +1,99 @@
+"""What a request costs, told before the button is pressed: from timings measured on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from studio.search import final_passes, network_evaluations, passes_per_step, preview_passes
+from studio.timeline import ChunkRequest, Frozen
+
+Timing = Callable[[str, str], float | None]
+"""`timing(model, key)`: measured seconds, or None before any measurement."""
+
+
+class Cost(Frozen):
+    """What a request will take.
+
+    Attributes:
+        evaluations: network evaluations, all candidates and the full run of one of them.
+        seconds: of all that, or None before anything was measured for this model and size.
+        preview_seconds: of the previews alone, i.e. until the gallery is full.
+        sentence: e.g. `4 previews of 4 steps, then 20 steps: about 9 s`.
+    """
+
+    evaluations: int
+    seconds: float | None = None
+    preview_seconds: float | None = None
+    sentence: str = ""
+
+
+def key(what: str, request: ChunkRequest) -> str:
+    """Name of a timing: what was measured, and the size it was measured at, e.g. `decode 128x128x17`."""
+    return f"{what} {request.width}x{request.height}x{request.num_frames}"
+
+
+def cost(request: ChunkRequest, timing: Timing) -> Cost:
+    """The cost of one segment, search and full run together."""
+    evaluations = network_evaluations(request)
+    evaluation = timing(request.model, key("evaluation", request))
+    decode = timing(request.model, key("decode", request))
+    words = _words(request)
+    if evaluation is None or decode is None:
+        return Cost(
+            evaluations=evaluations, sentence=f"{words}: about {_count(evaluations, 'network evaluation')}"
+        )
+    judge = timing(request.model, key("judge", request)) or 0.0
+    step = evaluation * passes_per_step(request)
+    looks = 0 if request.strategy == "naive" else request.candidates
+    previews = preview_passes(request) * step + looks * (decode + judge)
+    full = final_passes(request) * step + (0.0 if request.strategy == "brute-force" else decode) + judge
+    seconds = previews + full
+    return Cost(
+        evaluations=evaluations,
+        seconds=seconds,
+        preview_seconds=previews,
+        sentence=f"{words}: about {in_words(seconds)}",
+    )
+
+
+def film_cost(requests: Sequence[ChunkRequest], timing: Timing) -> Cost:
+    """The cost of several segments after one another."""
+    costs = [cost(request, timing) for request in requests]
+    if len(costs) == 1:
+        return costs[0]
+    evaluations = sum(each.evaluations for each in costs)
+    known = [each.seconds for each in costs if each.seconds is not None]
+    seconds = sum(known) if len(known) == len(costs) else None
+    amount = _count(evaluations, "network evaluation") if seconds is None else in_words(seconds)
+    return Cost(
+        evaluations=evaluations,
+        seconds=seconds,
+        preview_seconds=None if seconds is None else sum(each.preview_seconds or 0.0 for each in costs),
+        sentence=f"{_count(len(costs), 'segment')}: about {amount}",
+    )
+
+
+def in_words(seconds: float) -> str:
+    """A length of time as people say it: `9 s`, `4 min`, `2.5 h`."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    if seconds < 90 * 60:
+        return f"{round(seconds / 60)} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def _words(request: ChunkRequest) -> str:
+    """What will be done, without its time."""
+    steps = _count(request.num_inference_steps, "step")
+    if request.strategy == "naive":
+        return steps
+    if request.strategy == "brute-force":
+        return f"{_count(request.candidates, 'full run')} of {steps}"
+    previews = f"{_count(request.candidates, 'preview')} of {_count(request.preview_steps, 'step')}"
+    if request.previews == "prefix":
+        return f"{previews}, then the {_count(final_passes(request), 'step')} that are left"
+    return f"{previews}, then {steps}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,105 @@
+"""What the jobs do: drive a worker, and put what comes out of it into the store.
+
+A candidate is written as preview clip, then row. A segment is written as clip, then its lossless tail, then a
+poster, then the row, and only then the job is told: a crash leaves either nothing or a finished segment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from studio.errors import InputError
+from studio.extend import extend, guide_for
+from studio.recorder import LiveView, Recorder
+from studio.search import final_passes, preview_passes
+from studio.store import Store
+from studio.timeline import ChunkRequest, Project, new_id
+from studio.workers.contract import Task, Worker
+
+if TYPE_CHECKING:
+    from models.clip import Frames
+    from studio.jobs import JobHandle
+
+
+class Maker:
+    """The bodies of the jobs.
+
+    Args:
+        store: where everything goes.
+        worker: where runs live.
+    """
+
+    def __init__(self, store: Store, worker: Worker) -> None:
+        self._store, self._worker = store, worker
+        self._live: dict[str, LiveView] = {}
+        self._search_seconds: dict[str, float] = {}
+
+    def live(self, project_id: str) -> LiveView | None:
+        """The newest look into the full run that is going on for a project, or None."""
+        return self._live.get(project_id)
+
+    def search(self, handle: JobHandle, project_id: str, request: ChunkRequest) -> None:
+        """Fill the gallery of a project; with the strategy `naive` make the segment at once."""
+        if request.strategy == "naive":
+            return self.make(handle, project_id, [request])
+        project = self._store.load(project_id)
+        task = self._task(new_id(), project, request)
+        recorder = self._recorder(handle, project_id, total=preview_passes(request))
+        recorder.begin(task, project.head)
+        try:
+            with closing(self._worker.search(task)) as events:
+                recorder.follow(events)
+        finally:
+            self._search_seconds[task.key] = recorder.seconds
+            if not recorder.candidates:
+                self._worker.release(task.key)
+        return None
+
+    def pick(self, handle: JobHandle, project_id: str, candidate_id: str) -> None:
+        """Finish one candidate of the gallery; it becomes the last segment of the film."""
+        project = self._store.load(project_id)
+        gallery = project.gallery
+        if gallery is None:
+            raise InputError("The gallery is empty. Search for candidates first, then pick one.")
+        request, seed = gallery.request, gallery.candidate(candidate_id).seed
+        task = self._task(gallery.id, project, request)
+        recorder = self._recorder(handle, project_id, total=max(1, final_passes(request)))
+        recorder.begin(task, gallery.parent, gallery, self._search_seconds.get(gallery.id, 0.0))
+        try:
+            with closing(self._worker.finish(task, seed)) as events:
+                recorder.follow(events)
+            self._worker.release(gallery.id)
+        finally:
+            recorder.forget_live()
+
+    def make(self, handle: JobHandle, project_id: str, requests: Sequence[ChunkRequest]) -> None:
+        """The autopilot: one segment a request, each continuing the one before."""
+        project = self._store.load(project_id)
+        steps = sum(preview_passes(request) + final_passes(request) for request in requests)
+        recorder = self._recorder(handle, project_id, total=steps, segments=len(requests))
+        try:
+            with closing(extend(self._worker, requests, self._end(project, requests[0]))) as events:
+                recorder.follow(events, parent=project.head)
+        finally:
+            recorder.forget_live()
+
+    def _task(self, key: str, project: Project, request: ChunkRequest) -> Task:
+        """What the next chunk of a project is made from."""
+        return Task(key, request, guide_for(request, self._worker, self._end(project, request)))
+
+    def _end(self, project: Project, request: ChunkRequest) -> Frames | None:
+        """`[n, H, W, 3]` uint8: the end of the film, or else the guide image of the request, or None."""
+        from studio.media import read_frames_png
+
+        if project.head is not None:
+            name: str | None = project.segment(project.head).tail
+        else:
+            name = request.guide
+        return None if name is None else read_frames_png(self._store.media_path(project.id, name))
+
+    def _recorder(self, handle: JobHandle, project_id: str, *, total: int, segments: int = 1) -> Recorder:
+        return Recorder(
+            self._store, self._worker, handle, project_id, live=self._live, total=total, segments=segments
+        )

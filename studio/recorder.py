@@ -1,0 +1,230 @@
+"""From what a worker yields to what the store keeps."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from statistics import median
+from typing import TYPE_CHECKING
+
+from studio import costs
+from studio.extend import Begun, longest_prefix
+from studio.search import Finished, Live, Rough, Step, passes_per_step
+from studio.store import Store
+from studio.timeline import (
+    Candidate,
+    Frozen,
+    Gallery,
+    Project,
+    Segment,
+    with_candidate,
+    with_gallery,
+    with_segment,
+)
+from studio.workers.contract import Task, Worker
+
+if TYPE_CHECKING:
+    from models.clip import Clip
+    from studio.jobs import JobHandle
+    from studio.media import Quality
+
+
+class LiveView(Frozen):
+    """The newest look into a full run that is going on.
+
+    Attributes:
+        clip: media name of the predicted clip.
+        seed: of the run.
+        step, total: where it stands.
+    """
+
+    clip: str
+    seed: int
+    step: int
+    total: int
+
+
+class Recorder:
+    """Follows the events of one job.
+
+    Args:
+        store, worker, handle: where things are kept, made and told.
+        project_id: whose work it is.
+        live: the newest look by project; shared with whoever shows it.
+        total: denoising steps of the whole job.
+        segments: how many segments the job makes.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        worker: Worker,
+        handle: JobHandle,
+        project_id: str,
+        *,
+        live: dict[str, LiveView],
+        total: int,
+        segments: int = 1,
+    ) -> None:
+        self._store, self._worker, self._handle = store, worker, handle
+        self._project_id, self._live = project_id, live
+        self._total, self._segments = total, segments
+        self._done, self._index = 0, -1
+        self._parent: str | None = None
+        self._steps: list[float] = []
+        self._searching = False
+        self.candidates: tuple[Candidate, ...] = ()
+
+    @property
+    def seconds(self) -> float:
+        """How long the current segment has taken so far."""
+        return time.perf_counter() - self._begun
+
+    def begin(
+        self, task: Task, parent: str | None, gallery: Gallery | None = None, seconds_before: float = 0.0
+    ) -> None:
+        """A new segment is begun.
+
+        Args:
+            task: what is made.
+            parent: the segment it continues, or None.
+            gallery: with its candidates, if they are made already.
+            seconds_before: how long they took.
+        """
+        self._begun = time.perf_counter() - seconds_before
+        self._task, self._parent, self._index = task, parent, self._index + 1
+        self._searching = gallery is None and task.request.strategy != "naive"
+        self._gallery = gallery or Gallery(id=task.key, request=task.request, parent=parent)
+        self.candidates = self._gallery.candidates
+        waits = self._worker.ready(task.request.model)
+        self._tell(waits if waits is not None else "Encoding the prompt")
+
+    def follow(
+        self, events: Iterable[Begun | Step | Rough | Live | Finished], parent: str | None = None
+    ) -> None:
+        """Keep everything that comes, until it ends or the job is cancelled.
+
+        Args:
+            events: of a worker or of `extend`.
+            parent: the segment that the first chunk continues, where the events begin chunks themselves.
+
+        Raises:
+            CancelledError: between two denoising steps.
+        """
+        for event in events:
+            self._handle.check()
+            if isinstance(event, Begun):
+                self.begin(event.task, parent)
+            elif isinstance(event, Step):
+                self._step(event)
+            elif isinstance(event, Rough):
+                self._keep_candidate(event)
+            elif isinstance(event, Live):
+                self._keep_look(event)
+            else:
+                parent = self._keep_segment(event)
+
+    def forget_live(self) -> None:
+        """Take the last look away: the run it belongs to has ended."""
+        view = self._live.pop(self._project_id, None)
+        if view is not None:
+            self._store.media_path(self._project_id, view.clip).unlink(missing_ok=True)
+
+    def _step(self, step: Step) -> None:
+        self._steps.append(step.seconds)
+        self._done += 1
+        asked = self._task.request.candidates if self._searching else 0
+        nth = len(self.candidates) + 1
+        what = f"candidate {nth} of {asked}" if nth <= asked else "full run"
+        self._tell(f"{what}, step {step.done} of {step.total}")
+
+    def _keep_candidate(self, rough: Rough) -> None:
+        """Preview clip, then row."""
+        candidate = Candidate(
+            seed=rough.seed,
+            steps=rough.steps,
+            preview=self._write_clip(rough.clip, "preview"),
+            scores=rough.scores,
+            rank=rough.rank,
+        )
+        replaced: list[str] = []
+
+        def add(project: Project) -> Project:
+            before = project.gallery
+            if before is not None and before.id != self._gallery.id:
+                replaced.append(before.id)
+            return with_gallery(project, with_candidate(self._filled(), candidate))
+
+        self._store.update(self._project_id, add)
+        self.candidates = (*self.candidates, candidate)
+        for key in replaced:
+            self._worker.release(key)
+        self._time("decode", rough.decode_seconds)
+        self._time("judge", rough.judge_seconds)
+        self._time_steps()
+
+    def _filled(self) -> Gallery:
+        return self._gallery.model_copy(update={"candidates": self.candidates})
+
+    def _keep_look(self, live: Live) -> None:
+        """A look into the full run takes the place of the one before."""
+        name = self._write_clip(live.clip, "preview")
+        self.forget_live()
+        total = self._task.request.num_inference_steps
+        self._live[self._project_id] = LiveView(clip=name, seed=live.seed, step=live.step, total=total)
+
+    def _keep_segment(self, finished: Finished) -> str:
+        """Clip, tail and poster, then the row; gives the segment's id."""
+        from studio.media import poster, write_frames_png
+
+        whole, task = finished.clip, self._task
+        clip = whole if self._parent is None else whole.without_first(finished.num_guide_frames)
+        tail = whole.tail(longest_prefix(self._worker))
+        write = self._store.write_media
+        segment = Segment(
+            request=task.request,
+            seed=finished.seed,
+            revision=self._worker.card(task.request.model).revision,
+            parent=self._parent,
+            clip=self._write_clip(clip),
+            tail=write(self._project_id, ".png", lambda path: write_frames_png(tail, path)),
+            poster=write(self._project_id, ".jpg", lambda path: poster(clip.frames[0], path)),
+            num_frames=len(clip),
+            fps=clip.fps,
+            height=clip.height,
+            width=clip.width,
+            scores=finished.scores,
+            candidates=tuple(
+                each.model_copy(update={"picked": each.seed == finished.seed}) for each in self.candidates
+            ),
+            seconds_taken=self.seconds,
+        )
+        self._store.update(self._project_id, lambda project: with_segment(project, segment))
+        self._time("decode", finished.decode_seconds)
+        self._time_steps()
+        self._tell(f"{clip.seconds:.1f} s finished")
+        return segment.id
+
+    def _write_clip(self, clip: Clip, quality: Quality = "full") -> str:
+        from studio.media import write_clip
+
+        return self._store.write_media(
+            self._project_id, ".mp4", lambda path: write_clip(path, clip.frames, clip.fps, quality)
+        )
+
+    def _tell(self, what: str) -> None:
+        """Report progress, with the number of the segment where there are several."""
+        if self._segments > 1:
+            what = f"Segment {self._index + 1} of {self._segments}: {what}"
+        self._handle.report(min(self._done, self._total), self._total, what[:1].upper() + what[1:])
+
+    def _time_steps(self) -> None:
+        """Seconds of one network evaluation; a run's first step also encodes and warms up."""
+        steps = self._steps[1:] or self._steps
+        if steps:
+            self._time("evaluation", median(steps) / passes_per_step(self._task.request))
+        self._steps = []
+
+    def _time(self, what: str, seconds: float) -> None:
+        request = self._task.request
+        self._store.record_timing(request.model, costs.key(what, request), seconds)

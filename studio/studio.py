@@ -1,0 +1,376 @@
+"""All that the page, the command line and the API may call.
+
+- projects are made, listed, renamed, deleted
+- a search fills the gallery with candidates, a pick turns one of them into a segment of the film
+- the machine alone makes a film from a list of requests
+- undo, or restart from any segment: what comes after stays in the tree as a branch of its own
+- long work is a job: `job`, `follow`, `wait`, `cancel`
+
+Everything that comes in is checked here, and `InputError` is raised before anything has changed.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Literal
+
+from studio import checks, costs
+from studio.costs import Cost
+from studio.errors import InputError
+from studio.making import Maker
+from studio.recorder import LiveView
+from studio.settings import Settings
+from studio.timeline import ChunkRequest, Project, now, undo, with_head
+
+if TYPE_CHECKING:
+    from models.video_model import ModelCard
+    from studio.jobs import JobView
+    from studio.store import ProjectSummary
+    from studio.workers.contract import Worker
+
+ExportKind = Literal["mp4", "webm", "gif", "frames"]
+
+
+class Studio:
+    """The studio. Safe to be called from several threads; `start` it before use and `close` it after.
+
+    Args:
+        settings: every option; None reads the environment.
+        worker: runs the models; None runs them in this process.
+    """
+
+    def __init__(self, settings: Settings | None = None, worker: Worker | None = None) -> None:
+        from studio.jobs import Jobs
+        from studio.store import Store
+        from studio.workers.local import LocalWorker
+
+        self.settings = settings or Settings()
+        self.worker: Worker = worker or LocalWorker(
+            threads=self.settings.threads,
+            live_share=self.settings.live_share,
+            sources=self.settings.sources,
+        )
+        self.store = Store(self.settings.data_dir, self.settings.min_free_mb)
+        self.jobs = Jobs(self.store)
+        self._maker = Maker(self.store, self.worker)
+
+    # Life
+
+    def start(self, *, warm: bool | None = None) -> Studio:
+        """Take up work: jobs that a crash left running are marked as interrupted.
+
+        Args:
+            warm: load `settings.model` in the background; None takes `settings.warm`.
+        """
+        self.jobs.start()
+        if self.settings.warm if warm is None else warm:
+            threading.Thread(target=self._warm, name="studio-warm", daemon=True).start()
+        return self
+
+    def close(self) -> None:
+        """Cancel what runs, keep what is finished, free the models. Safe to call twice."""
+        self.jobs.close()
+        self.worker.close()
+
+    def __enter__(self) -> Studio:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # Models
+
+    def cards(self) -> list[ModelCard]:
+        """Every model that can be chosen."""
+        return self.worker.cards()
+
+    def card(self, name: str) -> ModelCard:
+        """The card of that name.
+
+        Raises:
+            InputError: naming the known models.
+        """
+        return self.worker.card(name)
+
+    def ready(self, model: str) -> str | None:
+        """None if the model is loaded, else a sentence: that it is being loaded, or why it failed."""
+        return self.worker.ready(model)
+
+    def load(self, model: str) -> None:
+        """Load a model now and wait for it.
+
+        Raises:
+            InputError: if the model is not known or a weight file is missing.
+        """
+        self.worker.load(self.card(model).name)
+
+    def default_request(self, model: str, prompt: str = "") -> ChunkRequest:
+        """The request that a model's card suggests.
+
+        Raises:
+            InputError: if the model is not known.
+        """
+        card = self.card(model)
+        return ChunkRequest(
+            prompt=prompt,
+            model=card.name,
+            height=card.height,
+            width=card.width,
+            num_frames=card.num_frames,
+            num_inference_steps=card.num_inference_steps,
+            guidance_scale=card.guidance_scale,
+            preview_steps=card.preview_steps,
+        )
+
+    def cost(self, request: ChunkRequest) -> Cost:
+        """What one segment will take, from timings measured on this machine; checks nothing."""
+        return costs.cost(request, self.store.timing)
+
+    def film_cost(self, requests: Sequence[ChunkRequest]) -> Cost:
+        """What several segments will take."""
+        return costs.film_cost(requests, self.store.timing)
+
+    # Projects
+
+    def create_project(self, title: str = "") -> Project:
+        """A new, empty project.
+
+        Raises:
+            InputError: if the title is very long.
+        """
+        project = Project(title=checks.check_title(title)) if title.strip() else Project()
+        self.store.save(project)
+        return project
+
+    def projects(self) -> list[ProjectSummary]:
+        """All projects, the one that changed last first."""
+        return self.store.list()
+
+    def project(self, project_id: str) -> Project:
+        """The project as it is now: its film, its tree of segments, the gallery that waits for a pick.
+
+        Raises:
+            InputError: if there is none of that id.
+        """
+        return self.store.load(project_id)
+
+    def rename_project(self, project_id: str, title: str) -> Project:
+        """The project with another title.
+
+        Raises:
+            InputError: if there is no such project, or the title is empty or very long.
+        """
+        title = checks.check_title(title)
+        return self.store.update(
+            project_id, lambda project: project.model_copy(update={"title": title, "updated": now()})
+        )
+
+    def delete_project(self, project_id: str) -> None:
+        """Remove a project and all its media. What still runs for it is cancelled first.
+
+        Raises:
+            InputError: if there is no such project.
+        """
+        project = self.store.load(project_id)
+        active = self.jobs.active(project_id)
+        if active is not None:
+            self.jobs.cancel(active.id)
+            self.jobs.wait(active.id)
+        self.store.delete(project_id)
+        if project.gallery is not None:
+            self.worker.release(project.gallery.id)
+
+    def add_guide(self, project_id: str, path: Path | str) -> str:
+        """Take an image into a project, to be named as `ChunkRequest.guide` of a first segment.
+
+        Returns:
+            Its media name.
+
+        Raises:
+            InputError: if there is no such project, or the file is no image, is broken or too large.
+        """
+        from studio.media import read_guide, write_frames_png
+
+        self.store.load(project_id)
+        self.store.check_disk()
+        image = read_guide(Path(path), self.settings.max_upload_mb)
+        return self.store.write_media(project_id, ".png", lambda to: write_frames_png(image[None], to))
+
+    # Work
+
+    def search(self, project_id: str, request: ChunkRequest) -> str:
+        """Make candidates for the next segment; they reach the project's gallery one by one.
+
+        The first candidate replaces the gallery that was there. With the strategy `naive` there is nothing to
+        choose from: the segment is made at once.
+
+        Returns:
+            The job's id.
+
+        Raises:
+            InputError: if the request cannot be made, or the project is at work already.
+        """
+        project = self._idle(project_id)
+        request = self._checked(project, request, continues=project.head is not None)
+        return self.jobs.submit(
+            "search", project_id, lambda handle: self._maker.search(handle, project_id, request)
+        )
+
+    def pick(self, project_id: str, candidate_id: str) -> str:
+        """Pay for the full run of one candidate; it becomes the last segment of the film.
+
+        A search that still fills the same gallery is cancelled; a candidate can be picked as soon as it is
+        there, and after a restart too.
+
+        Returns:
+            The job's id.
+
+        Raises:
+            InputError: if the candidate is not in the gallery any more, or the project is at work already.
+        """
+        project = self.store.load(project_id)
+        if project.gallery is None:
+            raise InputError("The gallery is empty. Search for candidates first, then pick one.")
+        project.gallery.candidate(candidate_id)
+        self.store.check_disk()
+        active = self.jobs.active(project_id)
+        if active is not None and active.kind == "search":
+            self.jobs.cancel(active.id)
+            self.jobs.wait(active.id)
+        self._idle(project_id)
+        return self.jobs.submit(
+            "pick", project_id, lambda handle: self._maker.pick(handle, project_id, candidate_id)
+        )
+
+    def make(self, project_id: str, requests: Sequence[ChunkRequest]) -> str:
+        """The machine alone: search, take the best candidate, continue from its end with the next request.
+
+        Every finished segment stays in the project, whatever happens to those after it.
+
+        Returns:
+            The job's id.
+
+        Raises:
+            InputError: if one of the requests cannot be made, or the project is at work already.
+        """
+        if not 1 <= len(requests) <= checks.MAX_SEGMENTS:
+            raise InputError(f"A film is made of 1 to {checks.MAX_SEGMENTS} segments, not {len(requests)}.")
+        project = self._idle(project_id)
+        checked = [
+            self._checked(project, request, continues=project.head is not None or index > 0)
+            for index, request in enumerate(requests)
+        ]
+        return self.jobs.submit(
+            "make", project_id, lambda handle: self._maker.make(handle, project_id, checked)
+        )
+
+    def undo(self, project_id: str) -> Project:
+        """Take the last segment out of the film; it stays in the tree.
+
+        Raises:
+            InputError: if there is nothing to undo, or the project is at work.
+        """
+        return self._cut(project_id, undo)
+
+    def restart_from(self, project_id: str, segment_id: str | None) -> Project:
+        """Let the film end at a segment; what comes after stays in the tree. None empties the film.
+
+        Raises:
+            InputError: if the project does not hold that segment, or is at work.
+        """
+        return self._cut(project_id, lambda project: with_head(project, segment_id))
+
+    # Jobs
+
+    def job(self, job_id: str) -> JobView:
+        """How a job stands."""
+        return self.jobs.view(job_id)
+
+    def follow(self, job_id: str) -> Iterator[JobView]:
+        """A job's view at every change, until it has ended."""
+        return self.jobs.follow(job_id)
+
+    def wait(self, job_id: str) -> JobView:
+        """A job's view once it has ended."""
+        return self.jobs.wait(job_id)
+
+    def cancel(self, job_id: str) -> None:
+        """Stop a job after the denoising step it is in. What is finished stays."""
+        self.jobs.cancel(job_id)
+
+    def active_job(self, project_id: str) -> JobView | None:
+        """The job that runs or waits for a project, or None."""
+        return self.jobs.active(project_id)
+
+    def live(self, project_id: str) -> LiveView | None:
+        """The newest look into the full run that is going on for a project, or None."""
+        return self._maker.live(project_id)
+
+    # Media
+
+    def media_path(self, project_id: str, name: str) -> Path:
+        """Where a clip, preview, poster or guide lies.
+
+        Raises:
+            InputError: if the project holds no such file.
+        """
+        return self.store.media_path(project_id, name)
+
+    def film(self, project_id: str) -> Path:
+        """The film as one mp4, made when its segments have changed.
+
+        Raises:
+            InputError: if the film has no segment yet.
+        """
+        return self.export(project_id, "mp4")
+
+    def export(self, project_id: str, kind: ExportKind = "mp4") -> Path:
+        """The film in a format: `mp4`, `webm`, `gif`, or `frames` (a zip of stills).
+
+        Raises:
+            InputError: if the film has no segment yet.
+        """
+        from studio.export import export
+
+        project = self.store.load(project_id)
+        if project.head is None:
+            raise InputError("The film is empty. Make a segment first.")
+        self.store.check_disk()
+        return export(project, self.store, kind)
+
+    # What the above share
+
+    def _warm(self) -> None:
+        """Load the first model; why that failed is told by `ready` and by the first job."""
+        try:
+            self.worker.load(self.settings.model)
+        except Exception:
+            return
+
+    def _cut(self, project_id: str, change: Callable[[Project], Project]) -> Project:
+        """A change that takes the gallery away."""
+        project = self._idle(project_id)
+        changed = self.store.update(project_id, change)
+        if project.gallery is not None:
+            self.worker.release(project.gallery.id)
+        return changed
+
+    def _idle(self, project_id: str) -> Project:
+        """The project, if nothing runs for it."""
+        project = self.store.load(project_id)
+        if self.jobs.active(project_id) is not None:
+            raise InputError("This project is still at work. Wait until it is done, or cancel it.")
+        return project
+
+    def _checked(self, project: Project, request: ChunkRequest, *, continues: bool) -> ChunkRequest:
+        """The request, if it can be made here and now."""
+        request = checks.check_request(self.card(request.model), request, continues=continues)
+        if request.guide is not None and not self.store.media_path(project.id, request.guide).is_file():
+            raise InputError("The guide image is no longer there. Upload it again.")
+        self.store.check_disk()
+        return request

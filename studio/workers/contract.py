@@ -1,0 +1,67 @@
+"""What the studio asks of whoever runs the model.
+
+Everything that crosses this border is plain data: a request, frames, numbers. So a worker may be this
+process, a call on a borrowed accelerator, or an actor on another machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from models.clip import Frames
+from models.video_model import ModelCard
+from studio.search import Finished, Live, Rough, Step
+from studio.timeline import ChunkRequest
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """One chunk to be made.
+
+    Attributes:
+        key: names the gallery; suspended runs are kept under it until `release(key)`.
+        request: what was asked.
+        guide: `[n, H, W, 3]` uint8 frames that the chunk begins with, or None for text alone.
+    """
+
+    key: str
+    request: ChunkRequest
+    guide: Frames | None = None
+
+
+class Worker(Protocol):
+    """Runs models. One run at a time; a generator that is closed stops between two denoising steps."""
+
+    def cards(self) -> list[ModelCard]:
+        """Every checkpoint it can run."""
+
+    def card(self, name: str) -> ModelCard:
+        """The card of that name.
+
+        Raises:
+            InputError: naming the known ones.
+        """
+
+    def ready(self, model: str) -> str | None:
+        """None if the model is loaded, else a sentence: what it waits for or why it failed."""
+
+    def load(self, model: str) -> None:
+        """Load the model's weights and the scorers, unless they are loaded.
+
+        Raises:
+            InputError: if a weight file is missing; it names the file and what to do.
+        """
+
+    def search(self, task: Task) -> Iterator[Step | Rough]:
+        """Make the candidates of a task; `Rough.run` is None here, suspended runs stay with the worker."""
+
+    def finish(self, task: Task, seed: int) -> Iterator[Step | Live | Finished]:
+        """The full run of one initial noise. A run that `search` suspended goes on and pays nothing twice."""
+
+    def release(self, key: str) -> None:
+        """Let go of all suspended runs of a gallery. Safe for a key that is not known."""
+
+    def close(self) -> None:
+        """Let go of everything. Safe to call twice."""

@@ -1,0 +1,204 @@
+"""Runs in this process: one model at a time on one device, suspended runs kept until their gallery goes."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+from models import placement
+from models.catalog import CARDS, card, load_model
+from models.clip import Clip
+from models.video_model import Conditioning, DenoisingRun, ModelCard, Scorer, VideoModel
+from studio import search
+from studio.errors import InputError
+from studio.search import Finished, Live, Rough, Step
+from studio.workers.contract import Task
+
+MAX_GALLERIES = 4
+"""Galleries whose suspended runs are kept; of an older one a candidate starts again from its seed."""
+
+
+@dataclass
+class _Session:
+    """What a gallery keeps: the encoded conditioning, and its suspended runs by seed."""
+
+    conditioning: Conditioning
+    runs: dict[int, DenoisingRun] = field(default_factory=dict)
+
+    def close(self) -> None:
+        for run in self.runs.values():
+            run.close()
+        self.runs.clear()
+
+
+class LocalWorker:
+    """The worker of a laptop, and of a machine with one accelerator. See `studio.workers.contract.Worker`.
+
+    Args:
+        device: where the model runs; None chooses.
+        threads: CPU threads of torch; None leaves them as they are.
+        live_share: how much of a full run's time may go into looking into it, 0 for never.
+        sources: folders to load weights from instead of the cards' own, by model name.
+        scorers: who judges candidates; None takes the default ones.
+    """
+
+    def __init__(
+        self,
+        *,
+        device: str | None = None,
+        threads: int | None = None,
+        live_share: float = 0.0,
+        sources: Mapping[str, str] | None = None,
+        scorers: Sequence[Scorer] | None = None,
+    ) -> None:
+        self._device_name, self._threads, self._live_share = device, threads, live_share
+        self._sources = dict(sources or {})
+        self._scorers = None if scorers is None else list(scorers)
+        self._model: VideoModel | None = None
+        self._waiting: dict[str, str] = {}
+        self._decode_seconds: dict[tuple[str, int, int, int], float] = {}
+        self._sessions: OrderedDict[str, _Session] = OrderedDict()
+        self._loading = threading.Lock()
+        self._device = threading.Lock()
+
+    def cards(self) -> list[ModelCard]:
+        """Every checkpoint of the catalog."""
+        return list(CARDS.values())
+
+    def card(self, name: str) -> ModelCard:
+        """The card of that name; see `Worker.card`."""
+        return card(name)
+
+    def ready(self, model: str) -> str | None:
+        """None if the model is loaded, else what it waits for; see `Worker.ready`."""
+        if self._model is not None and self._model.card.name == model:
+            return None
+        return self._waiting.get(model, f"{card(model).title} is loaded with the first run.")
+
+    def load(self, model: str) -> None:
+        """Load a model, and let go of another one first; see `Worker.load`."""
+        title = card(model).title
+        with self._loading:
+            if self.ready(model) is None:
+                return
+            self._waiting[model] = f"{title} is being loaded."
+            try:
+                self._load(model)
+            except Exception as error:
+                why = str(error) if isinstance(error, InputError) else f"{title} could not be loaded: {error}"
+                self._waiting[model] = why
+                raise
+            self._waiting.pop(model, None)
+
+    def search(self, task: Task) -> Iterator[Step | Rough]:
+        """Make the candidates of a task; see `Worker.search`."""
+        with self._device:
+            model, session = self._open(task)
+            judge = partial(self._judge, session.conditioning)
+            begin = partial(model.begin, session.conditioning)
+            for event in search.candidates(begin, task.request, judge):
+                if isinstance(event, Rough):
+                    if event.run is not None:
+                        session.runs[event.seed] = event.run
+                    self._decode_seconds[_size(task)] = event.decode_seconds
+                    event = replace(event, run=None)  # noqa: PLW2901
+                yield event
+
+    def finish(self, task: Task, seed: int) -> Iterator[Step | Live | Finished]:
+        """The full run of one initial noise; see `Worker.finish`."""
+        with self._device:
+            model, session = self._open(task)
+            kept = session.runs.get(seed)
+            run = kept or model.begin(session.conditioning, seed, task.request.num_inference_steps)
+            try:
+                for event in search.finish(run, partial(self._look, _size(task))):
+                    if isinstance(event, Finished):
+                        self._decode_seconds[_size(task)] = event.decode_seconds or 0.0
+                        scores, _ = self._judge(session.conditioning, event.clip)
+                        guides = session.conditioning.num_guide_frames
+                        event = replace(event, scores=scores, num_guide_frames=guides)  # noqa: PLW2901
+                    yield event
+            except GeneratorExit:  # cancelled: a suspended run stays where it is
+                raise
+            except BaseException:
+                session.runs.pop(seed, run).close()
+                raise
+            finally:
+                if kept is None:
+                    run.close()
+
+    def release(self, key: str) -> None:
+        """Close the suspended runs of a gallery; see `Worker.release`."""
+        session = self._sessions.pop(key, None)
+        if session is not None:
+            session.close()
+
+    def close(self) -> None:
+        """Let go of all runs and of the model."""
+        for key in list(self._sessions):
+            self.release(key)
+        with self._loading:
+            if self._model is not None:
+                self._model.close()
+            self._model = None
+
+    def _load(self, model: str) -> None:
+        if self._threads is not None:
+            placement.use_threads(self._threads)
+        for key in list(self._sessions):
+            self.release(key)
+        if self._model is not None:
+            self._model.close()
+            self._model = None
+        loaded = load_model(model, device=self._device_name, source=self._sources.get(model))
+        if self._scorers is None:
+            from models.scoring import default_scorers
+
+            self._scorers = default_scorers(self._device_name)
+        self._model = loaded
+
+    def _open(self, task: Task) -> tuple[VideoModel, _Session]:
+        """The loaded model, and the session of a task: encoded once, used by all its candidates."""
+        request = task.request
+        self.load(request.model)
+        assert self._model is not None
+        if task.key not in self._sessions:
+            conditioning = self._model.encode(
+                request.prompt,
+                negative_prompt=request.negative_prompt,
+                guide=task.guide,
+                guidance_scale=request.guidance_scale,
+                height=request.height,
+                width=request.width,
+                num_frames=request.num_frames,
+            )
+            self._sessions[task.key] = _Session(conditioning)
+            while len(self._sessions) > MAX_GALLERIES:
+                self.release(next(iter(self._sessions)))
+        self._sessions.move_to_end(task.key)
+        return self._model, self._sessions[task.key]
+
+    def _judge(self, conditioning: Conditioning, clip: Clip) -> tuple[dict[str, float], float]:
+        """Every score that has something to say, and the rank they make."""
+        from models.scoring import rank
+
+        scores: dict[str, float] = {}
+        for scorer in self._scorers or ():
+            value = scorer.score(clip, conditioning)
+            if value is not None:
+                scores[scorer.name] = float(value)
+        return scores, float(rank(scores, conditioning.guide is not None))
+
+    def _look(self, size: tuple[str, int, int, int], since: float, took: float) -> bool:
+        """Whether a look into a run fits its share of the time; never before it is known what one takes."""
+        known = self._decode_seconds.get(size)
+        return known is not None and max(known, took) <= self._live_share * since
+
+
+def _size(task: Task) -> tuple[str, int, int, int]:
+    """What the time of decoding depends on."""
+    request = task.request
+    return request.model, request.height, request.width, request.num_frames
