@@ -1,0 +1,35 @@
+"""Video files and pictures: the only place of the studio that encodes or decodes them."""
+
+from studio.media.pictures import (
+    poster,
+    read_frames_png,
+    read_guide,
+    write_frames_png,
+)
+from studio.media.video import (
+    VideoInfo,
+    count_frames,
+    join,
+    joined_frames,
+    read_frames,
+    read_info,
+    write_clip,
+    write_gif,
+    write_webm,
+)
+
+__all__ = [
+    "VideoInfo",
+    "count_frames",
+    "join",
+    "joined_frames",
+    "poster",
+    "read_frames",
+    "read_frames_png",
+    "read_guide",
+    "read_info",
+    "write_clip",
+    "write_frames_png",
+    "write_gif",
+    "write_webm",
+]
