@@ -26,7 +26,7 @@ from studio.workers.contract import Task, Worker
 if TYPE_CHECKING:
     from models.clip import Clip
     from studio.jobs import JobHandle
-    from studio.media import Quality
+    from studio.media.video import Quality
 
 
 class LiveView(Frozen):

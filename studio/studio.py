@@ -60,12 +60,12 @@ class Studio:
     # Life
 
     def start(self, *, warm: bool | None = None) -> Studio:
-        """Take up work: jobs that a crash left running are marked as interrupted.
+        """Take up work: remove what a crash left behind, and load the first model.
 
         Args:
             warm: load `settings.model` in the background; None takes `settings.warm`.
         """
-        self.jobs.start()
+        self.store.sweep()
         if self.settings.warm if warm is None else warm:
             threading.Thread(target=self._warm, name="studio-warm", daemon=True).start()
         return self
@@ -203,6 +203,28 @@ class Studio:
 
     # Work
 
+    def check(self, requests: Sequence[ChunkRequest], *, continues: bool = False) -> list[ChunkRequest]:
+        """Check requests for a film that is not begun yet; guide images are not looked for.
+
+        Args:
+            requests: one a segment.
+            continues: whether the first one continues a film.
+
+        Returns:
+            The requests as they would be made, prompts trimmed.
+
+        Raises:
+            InputError: naming what is outside its limits.
+        """
+        if not 1 <= len(requests) <= checks.MAX_SEGMENTS:
+            raise InputError(f"A film is made of 1 to {checks.MAX_SEGMENTS} segments, not {len(requests)}.")
+        checked = [
+            checks.check_request(self.card(request.model), request, continues=continues or index > 0)
+            for index, request in enumerate(requests)
+        ]
+        self.store.check_disk()
+        return checked
+
     def search(self, project_id: str, request: ChunkRequest) -> str:
         """Make candidates for the next segment; they reach the project's gallery one by one.
 
@@ -216,7 +238,7 @@ class Studio:
             InputError: if the request cannot be made, or the project is at work already.
         """
         project = self._idle(project_id)
-        request = self._checked(project, request, continues=project.head is not None)
+        request = self._checked(project, [request])[0]
         return self.jobs.submit(
             "search", project_id, lambda handle: self._maker.search(handle, project_id, request)
         )
@@ -258,13 +280,7 @@ class Studio:
         Raises:
             InputError: if one of the requests cannot be made, or the project is at work already.
         """
-        if not 1 <= len(requests) <= checks.MAX_SEGMENTS:
-            raise InputError(f"A film is made of 1 to {checks.MAX_SEGMENTS} segments, not {len(requests)}.")
-        project = self._idle(project_id)
-        checked = [
-            self._checked(project, request, continues=project.head is not None or index > 0)
-            for index, request in enumerate(requests)
-        ]
+        checked = self._checked(self._idle(project_id), requests)
         return self.jobs.submit(
             "make", project_id, lambda handle: self._maker.make(handle, project_id, checked)
         )
@@ -367,10 +383,12 @@ class Studio:
             raise InputError("This project is still at work. Wait until it is done, or cancel it.")
         return project
 
-    def _checked(self, project: Project, request: ChunkRequest, *, continues: bool) -> ChunkRequest:
-        """The request, if it can be made here and now."""
-        request = checks.check_request(self.card(request.model), request, continues=continues)
-        if request.guide is not None and not self.store.media_path(project.id, request.guide).is_file():
-            raise InputError("The guide image is no longer there. Upload it again.")
-        self.store.check_disk()
-        return request
+    def _checked(self, project: Project, requests: Sequence[ChunkRequest]) -> list[ChunkRequest]:
+        """The requests, if they can be made here and now."""
+        checked = self.check(requests, continues=project.head is not None)
+        if checked[0].guide is not None:
+            try:
+                self.store.media_path(project.id, checked[0].guide)
+            except InputError as error:
+                raise InputError("The guide image is no longer there. Upload it again.") from error
+        return checked

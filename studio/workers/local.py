@@ -157,7 +157,8 @@ class LocalWorker:
         if self._scorers is None:
             from models.scoring import default_scorers
 
-            self._scorers = default_scorers(self._device_name)
+            place = placement.choose(card(model), placement.this_machine(), self._device_name)
+            self._scorers = default_scorers(place.device)
         self._model = loaded
 
     def _open(self, task: Task) -> tuple[VideoModel, _Session]:

@@ -1,0 +1,382 @@
+"""The studio's verbs without a browser.
+
+    studio make "a fox runs through snow" --then "the fox jumps over a stream" --seconds 8 -o fox.mp4
+
+A sentence on stderr and exit code 2 say that something asked for cannot be done; nothing has changed then.
+"""
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from studio.errors import InputError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from studio.studio import Studio
+    from studio.timeline import ChunkRequest, Project
+
+app = typer.Typer(
+    name="studio",
+    help="From a prompt to a long video, segment by segment.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+
+SUFFIXES = {".mp4": "mp4", ".webm": "webm", ".gif": "gif", ".zip": "frames"}
+
+Data = Annotated[
+    Path | None,
+    typer.Option(
+        "--data", metavar="DIR", help="Where projects lie (also STUDIO_DATA_DIR).", show_default=False
+    ),
+]
+Model = Annotated[str, typer.Option(help="Name of a model card.")]
+Then = Annotated[
+    list[str] | None,
+    typer.Option(metavar="PROMPT", help="What happens next; may be given several times.", show_default=False),
+]
+Seconds = Annotated[
+    float | None,
+    typer.Option(
+        min=0, help="Length of what is made, rounded up to whole segments; by default one segment a prompt."
+    ),
+]
+Strategy = Annotated[
+    str,
+    typer.Option(help="naive: one noise. k-step: look at several, finish the best. brute-force: finish all."),
+]
+Candidates = Annotated[int, typer.Option("--candidates", "-m", help="How many initial noises are tried.")]
+PreviewSteps = Annotated[
+    int | None, typer.Option("--preview-steps", "-k", help="Steps of a preview; by default the model's.")
+]
+Previews = Annotated[
+    str, typer.Option(help="schedule: a short run of k steps. prefix: the first k steps of the full run.")
+]
+Steps = Annotated[
+    int | None, typer.Option("--steps", "-s", help="Steps of a full run; by default the model's.")
+]
+Guidance = Annotated[
+    float | None, typer.Option(help="Classifier-free guidance, 1 for none; by default the model's.")
+]
+Negative = Annotated[str, typer.Option(metavar="PROMPT", help="What to keep away from.")]
+Seed = Annotated[int, typer.Option(help="Seed of the first candidate; the same seed makes the same film.")]
+Size = Annotated[
+    str | None, typer.Option(metavar="WxH", help="Width and height in pixels; by default the model's.")
+]
+Frames = Annotated[int | None, typer.Option(help="Frames of a segment; by default the model's.")]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "--output", "-o", metavar="FILE", help="Copy the film here: .mp4, .webm, .gif or .zip of stills."
+    ),
+]
+ProjectName = Annotated[
+    str, typer.Argument(metavar="PROJECT", help="Id of a project, its beginning, or `last`.")
+]
+
+
+def main() -> None:
+    """Run the command line; `InputError` is one sentence on stderr and exit code 2."""
+    try:
+        app()
+    except InputError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
+
+
+@app.command("open")
+def open_page(
+    data: Data = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")] = None,
+    port: Annotated[int | None, typer.Option(help="Port; by default the first free one from 7860.")] = None,
+) -> None:
+    """Open the studio's page in the browser."""
+    from studio.ui.launch import launch
+
+    launch(_settings(data=data, host=host, port=port), open_browser=True)
+
+
+@app.command()
+def make(
+    prompt: Annotated[str, typer.Argument(help="What the video shows.", show_default=False)],
+    *,
+    then: Then = None,
+    seconds: Seconds = None,
+    guide: Annotated[
+        Path | None, typer.Option(metavar="IMAGE", help="Begin with this image.", show_default=False)
+    ] = None,
+    title: Annotated[str, typer.Option(help="Name of the project; by default the prompt.")] = "",
+    output: Output = None,
+    model: Model = "pocket",
+    strategy: Strategy = "k-step",
+    candidates: Candidates = 4,
+    preview_steps: PreviewSteps = None,
+    previews: Previews = "schedule",
+    steps: Steps = None,
+    guidance: Guidance = None,
+    negative: Negative = "",
+    seed: Seed = 0,
+    size: Size = None,
+    frames: Frames = None,
+    data: Data = None,
+) -> None:
+    """Make a film: search, take the best candidate, continue from its end, and so on."""
+    choices = locals()
+    with _studio(data) as studio:
+        _check_output(output)
+        requests = _requests(studio, choices, continues=False)
+        studio.check(requests)
+        console = _load(studio, model)
+        project = studio.create_project((title or prompt).strip()[:80])
+        if guide is not None:
+            try:
+                name = studio.add_guide(project.id, guide)
+            except InputError:
+                studio.delete_project(project.id)
+                raise
+            requests[0] = requests[0].model_copy(update={"guide": name})
+        _work(studio, project, requests, output, console)
+
+
+@app.command()
+def extend(
+    project: ProjectName,
+    prompt: Annotated[str, typer.Argument(help="What happens next.", show_default=False)],
+    *,
+    then: Then = None,
+    seconds: Seconds = None,
+    output: Output = None,
+    model: Model = "pocket",
+    strategy: Strategy = "k-step",
+    candidates: Candidates = 4,
+    preview_steps: PreviewSteps = None,
+    previews: Previews = "schedule",
+    steps: Steps = None,
+    guidance: Guidance = None,
+    negative: Negative = "",
+    seed: Seed = 0,
+    size: Size = None,
+    frames: Frames = None,
+    data: Data = None,
+) -> None:
+    """Continue the film of a project."""
+    choices = locals()
+    with _studio(data) as studio:
+        _check_output(output)
+        found = _find(studio, project)
+        requests = _requests(studio, choices, continues=found.head is not None)
+        studio.check(requests, continues=found.head is not None)
+        _work(studio, found, requests, output, _load(studio, model))
+
+
+@app.command()
+def projects(data: Data = None) -> None:
+    """List all projects, the one that changed last first."""
+    from rich.console import Console
+    from rich.table import Table
+
+    with _studio(data) as studio:
+        table = Table("title", "length", "segments", "changed", "id", box=None, pad_edge=False)
+        for each in studio.projects():
+            changed = each.updated.astimezone().strftime("%Y-%m-%d %H:%M")
+            table.add_row(each.title, f"{each.seconds:.1f} s", str(each.num_segments), changed, each.id)
+        where = studio.settings.data_dir
+        if table.row_count:
+            Console(soft_wrap=True).print(table)
+        else:
+            print(f'There is no project in {where} yet. Make one: studio make "a fox runs through snow"')
+
+
+@app.command()
+def export(
+    project: ProjectName,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help=".mp4, .webm, .gif or .zip.")
+    ],
+    data: Data = None,
+) -> None:
+    """Write the film of a project to a file."""
+    with _studio(data) as studio:
+        _check_output(output)
+        _copy(studio, _find(studio, project).id, output)
+        print(output)
+
+
+@app.command()
+def bench(
+    what: Annotated[str, typer.Argument(metavar="WHAT", help="chunk, gallery, overhead, startup or memory.")],
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object instead of a table.")
+    ] = False,
+    repeat: Annotated[int, typer.Option(min=1, help="How often each timing is taken.")] = 3,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="CPU threads; by default torch's choice.")
+    ] = None,
+) -> None:
+    """Measure the studio on this machine."""
+    from studio.evaluation.bench import BENCHES, show
+
+    if what not in BENCHES:
+        raise InputError(f"There is no benchmark called {what!r}. Choose one of: {', '.join(BENCHES)}.")
+    report = BENCHES[what](repeat=repeat, threads=threads)
+    print(report.model_dump_json(indent=2) if as_json else show(report))
+
+
+@contextmanager
+def _studio(data: Path | None) -> Iterator["Studio"]:
+    """A studio that loads its model with the first work."""
+    from studio.studio import Studio
+
+    studio = Studio(_settings(data=data))
+    try:
+        yield studio
+    finally:
+        studio.close()
+
+
+def _settings(**options: Any) -> Any:
+    """Settings from the environment, and from the options that were given."""
+    from pydantic import ValidationError
+
+    from studio.settings import Settings
+
+    given = {
+        "data_dir" if name == "data" else name: value for name, value in options.items() if value is not None
+    }
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(map(str, first["loc"]))
+        raise InputError(f"The setting {name} cannot be used: {first['msg']}.") from error
+
+
+def _requests(studio: "Studio", choices: dict[str, Any], *, continues: bool) -> "list[ChunkRequest]":
+    """One request a segment, from the options of `make` and `extend`."""
+    from pydantic import ValidationError
+
+    from studio.extend import plan
+    from studio.timeline import ChunkRequest
+
+    default = studio.default_request(choices["model"])
+    width, height = _size(choices["size"]) if choices["size"] else (default.width, default.height)
+    options = {
+        "negative_prompt": choices["negative"],
+        "width": width,
+        "height": height,
+        "num_frames": choices["frames"],
+        "num_inference_steps": choices["steps"],
+        "guidance_scale": choices["guidance"],
+        "strategy": choices["strategy"],
+        "previews": choices["previews"],
+        "candidates": choices["candidates"],
+        "preview_steps": choices["preview_steps"],
+        "seed": choices["seed"],
+    }
+    given = {name: value for name, value in options.items() if value is not None}
+    try:
+        first = ChunkRequest.model_validate({**default.model_dump(), **given})
+    except ValidationError as error:
+        at = error.errors()[0]
+        raise InputError(f"The option {at['loc'][-1]} cannot be {at['input']!r}. {at['msg']}.") from error
+    prompts = [choices["prompt"], *(choices["then"] or [])]
+    card = studio.card(first.model)
+    return plan(first, prompts, card, seconds=choices["seconds"], continues=continues)
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, cross, height = text.lower().partition("x")
+    if not (cross and width.isdigit() and height.isdigit()):
+        raise InputError(f"A size is written as WxH, e.g. 128x128, not {text!r}.")
+    return int(width), int(height)
+
+
+def _find(studio: "Studio", name: str) -> "Project":
+    """The project of an id, of the beginning of one, or the last one."""
+    ids = [summary.id for summary in studio.projects()]
+    found = ids[:1] if name == "last" else [each for each in ids if name and each.startswith(name)]
+    if len(found) != 1:
+        what = "There is no project" if not found else f"{len(found)} projects have an id"
+        raise InputError(f"{what} that begins with {name!r}. See `studio projects`.")
+    return studio.project(found[0])
+
+
+def _load(studio: "Studio", model: str) -> "Console":
+    """Load the model, so that a missing weight file is told before anything is begun; gives a console."""
+    from rich.console import Console
+
+    console = Console(stderr=True, soft_wrap=True)
+    with console.status(f"Loading {studio.card(model).title}"):
+        studio.load(model)
+    return console
+
+
+def _work(
+    studio: "Studio",
+    project: "Project",
+    requests: "list[ChunkRequest]",
+    output: Path | None,
+    console: "Console",
+) -> None:
+    """Make the segments, show how it goes, and say where the film lies."""
+    from studio.terminal import watch
+
+    console.print(studio.film_cost(requests).sentence, highlight=False)
+    studio.start(warm=False)
+    view = watch(studio, studio.make(project.id, requests), project.id, console)
+    made = studio.project(project.id)
+    print(f"project  {made.id}  {made.title}  {made.seconds:.1f} s in {studio.store.media_dir(made.id)}")
+    if view.state == "done":
+        print(f"film     {_copy(studio, made.id, output)}")
+    else:
+        _tell_end(console, view.state, view.error)
+
+
+def _tell_end(console: "Console", state: str, error: str) -> None:
+    """Why there is no film, and how the program ends: 1 for what went wrong, 130 for Ctrl-C."""
+    if state == "failed":
+        console.print(error, highlight=False)
+        raise typer.Exit(1)
+    console.print("Cancelled; finished segments are kept. Go on with `studio extend last`.", highlight=False)
+    raise typer.Exit(130)
+
+
+def _check_output(output: Path | None) -> None:
+    """Find out before any work whether the film can be written there."""
+    if output is None:
+        return
+    if output.is_dir():
+        raise InputError(f"{output} is a folder. Name a file in it, e.g. {output / 'film.mp4'}.")
+    if output.suffix.lower() not in SUFFIXES:
+        raise InputError(f"The film is written as {', '.join(SUFFIXES)}, not as {output.name!r}.")
+    try:
+        with tempfile.TemporaryFile(dir=output.parent):
+            pass
+    except OSError as error:
+        raise InputError(
+            f"Nothing can be written into {output.parent} ({error.strerror}). Choose another folder."
+        ) from error
+
+
+def _copy(studio: "Studio", project_id: str, output: Path | None) -> Path:
+    """Write the film to a file, or leave it in the project; gives where it lies."""
+    if output is None:
+        return studio.film(project_id)
+    film = studio.export(project_id, SUFFIXES[output.suffix.lower()])  # type: ignore[arg-type]
+    try:
+        shutil.copyfile(film, output)
+    except OSError as error:
+        raise InputError(
+            f"The film could not be copied to {output} ({error.strerror}). It lies in {film}."
+        ) from error
+    return output

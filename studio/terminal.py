@@ -1,0 +1,112 @@
+"""How work looks in a terminal: a bar, the candidates as they come, the segments as they are finished."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    SpinnerColumn,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
+
+from studio import costs
+from studio.timeline import Candidate, Segment
+
+if TYPE_CHECKING:
+    from studio.jobs import JobView
+    from studio.studio import Studio
+
+
+def watch(studio: Studio, job_id: str, project_id: str, console: Console) -> JobView:
+    """Show a job until it has ended. Ctrl-C cancels it; what was finished stays in the project.
+
+    Args:
+        studio: started.
+        job_id: to be shown.
+        project_id: whose candidates and segments are told as they come.
+        console: where to.
+
+    Returns:
+        The job's last view.
+    """
+    news = _News(studio, project_id)
+    with _bar(console) as progress:
+        task = progress.add_task("Waiting", total=None, eta="")
+        try:
+            for view in studio.follow(job_id):
+                for line in news.lines():
+                    progress.console.print(line, highlight=False)
+                eta = "" if view.eta_seconds is None else f"{costs.in_words(view.eta_seconds)} left"
+                progress.update(
+                    task, description=view.message, completed=view.done, total=view.total or None, eta=eta
+                )
+        except KeyboardInterrupt:
+            progress.update(task, description="Stopping after this step", eta="")
+            studio.cancel(job_id)
+        view = studio.wait(job_id)
+        for line in news.lines():
+            progress.console.print(line, highlight=False)
+    return view
+
+
+def candidate_line(candidate: Candidate, number: int) -> str:
+    """One candidate with its scores, e.g. `candidate 2  seed 5  guide 0.912  motion 0.034`."""
+    scores = "  ".join(f"{name} {value:.3f}" for name, value in sorted(candidate.scores.items()))
+    return f"  candidate {number}  seed {candidate.seed}  rank {candidate.rank:.3f}  {scores}"
+
+
+def segment_line(segment: Segment, number: int) -> str:
+    """One finished segment, e.g. `segment 2  1.5 s  seed 5  made in 9 s  the fox jumps`."""
+    made = costs.in_words(segment.seconds_taken)
+    prompt = segment.request.prompt
+    return f"segment {number}  {segment.seconds:.1f} s  seed {segment.seed}  made in {made}  {prompt}"
+
+
+class _News:
+    """What a project holds that has not been told yet."""
+
+    def __init__(self, studio: Studio, project_id: str) -> None:
+        self._studio, self._project_id = studio, project_id
+        project = studio.project(project_id)
+        self._told = {segment.id for segment in project.branch()}
+        if project.gallery is not None:
+            self._told |= {candidate.id for candidate in project.gallery.candidates}
+
+    def lines(self) -> list[str]:
+        """A line for each candidate and segment that is new."""
+        project = self._studio.project(self._project_id)
+        lines: list[str] = []
+        for number, segment in enumerate(project.branch(), 1):
+            if segment.id not in self._told:
+                lines += self._candidates(segment.candidates)
+                lines.append(segment_line(segment, number))
+                self._told.add(segment.id)
+        if project.gallery is not None:
+            lines += self._candidates(project.gallery.candidates)
+        return lines
+
+    def _candidates(self, candidates: tuple[Candidate, ...]) -> list[str]:
+        lines = []
+        for number, candidate in enumerate(candidates, 1):
+            if candidate.id not in self._told:
+                lines.append(candidate_line(candidate, number))
+                self._told.add(candidate.id)
+        return lines
+
+
+def _bar(console: Console) -> Progress:
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[eta]}"),
+        console=console,
+        transient=True,
+    )
