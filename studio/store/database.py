@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
 from sqlalchemy import URL, Connection, Engine, event
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.pool import NullPool
@@ -102,7 +101,7 @@ class Database:
 
     @contextmanager
     def _plainly(self) -> Iterator[None]:
-        """Say in a sentence what the database or a stored record says in codes."""
+        """Say in a sentence what SQLite says in codes."""
         try:
             yield
         except DatabaseError as error:
@@ -117,12 +116,6 @@ class Database:
                 f"The database {self.path} cannot be used ({error.orig}). Put back a copy of it, or move it "
                 "away to begin with an empty one; the media files stay where they are."
             ) from error
-        except ValidationError as error:
-            _LOG.warning("database %s: %s", self.path, error)
-            raise InputError(
-                "What is stored there cannot be read; it may have been made by another version of the "
-                "studio. Open it with that version, or begin a new project."
-            ) from error
 
     def _create_tables(self) -> None:
         with self._plainly(), self._engine.execution_options(writes=True).begin() as connection:
@@ -134,7 +127,7 @@ class Database:
             elif version != SCHEMA_VERSION:
                 raise InputError(
                     f"The database {self.path} has version {version}; this studio reads version "
-                    f"{SCHEMA_VERSION}. Use the studio that made it, or set STUDIO_DATA_DIR to another folder."
+                    f"{SCHEMA_VERSION}. Use the studio that made it, or another STUDIO_DATA_DIR."
                 )
 
 

@@ -1,9 +1,11 @@
 """The verbs of the store."""
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterable
 from datetime import datetime, timezone
 from pathlib import Path
 
+from pydantic import ValidationError
 from sqlmodel import Session, col, delete, select
 
 from studio.errors import InputError
@@ -12,6 +14,7 @@ from studio.store.media_files import MediaFiles
 from studio.store.records import JobRecord, ProjectSummary
 from studio.timeline import Gallery, Project, Segment, media_names
 
+_LOG = logging.getLogger(__name__)
 _Summaries = list[ProjectSummary]
 _Jobs = list[JobRecord]
 
@@ -215,7 +218,18 @@ def _row(session: Session, project_id: str) -> ProjectRow:
 def _get(session: Session, project_id: str) -> Project:
     row = _row(session, project_id)
     query = select(SegmentRow).where(SegmentRow.project_id == project_id).order_by(col(SegmentRow.position))
-    segments = [Segment.model_validate_json(found.record) for found in session.exec(query).all()]
+    try:
+        return _project(row, [found.record for found in session.exec(query).all()])
+    except ValidationError as error:
+        _LOG.warning("project %s: %s", project_id, error)
+        raise InputError(
+            f"The project {row.title!r} cannot be read; it was damaged or made by another version of the "
+            "studio. Open it with that version, or begin a new one."
+        ) from error
+
+
+def _project(row: ProjectRow, records: Iterable[str]) -> Project:
+    segments = [Segment.model_validate_json(record) for record in records]
     return Project(
         id=row.id,
         title=row.title,
