@@ -1,0 +1,48 @@
+"""``python -m models.pocket``: makes the embedded model's weights, one command a part, each resumable."""
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+app = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False)
+
+Minutes = Annotated[float, typer.Option(help="Training time in all, over every resumed part.")]
+Threads = Annotated[int, typer.Option(help="CPU threads.")]
+Seed = Annotated[int, typer.Option(help="Seed of the weights and of the clips drawn.")]
+Work = Annotated[Path, typer.Option(help="Where checkpoints and logs are kept.")]
+Resume = Annotated[bool, typer.Option(help="Carry on from the last checkpoint.")]
+Steps = Annotated[Optional[int], typer.Option(help="Stop after this many steps instead of by the clock.")]  # noqa: UP045
+
+
+@app.command()
+def corpus(
+    cache: Annotated[Path, typer.Option(help="Where the downloaded packages are kept.")] = Path("var/pocket/cache"),
+    out: Annotated[Path, typer.Option(help="Folder for the packed sprites.")] = Path("var/pocket"),
+) -> None:
+    """Fetches the animated emoji with npm and packs the cast's frames."""
+    from models.pocket.sprites import pack_sprites
+
+    typer.echo(pack_sprites(cache, out))
+
+
+@app.command()
+def autoencoder(
+    minutes: Minutes = 33.0,
+    max_steps: Steps = None,
+    resume: Resume = True,
+    threads: Threads = 2,
+    seed: Seed = 0,
+    work: Work = Path("var/pocket"),
+    out: Annotated[Path, typer.Option(help="Folder of the finished autoencoder.")] = Path("assets/pocket/vae"),
+) -> None:
+    """Trains the video autoencoder."""
+    from models.pocket.autoencoder import AutoencoderSettings, train_autoencoder
+    from models.pocket.training import start_over
+
+    start_over(resume, work / "autoencoder.pt", work / "autoencoder.jsonl")
+    train_autoencoder(out, work, minutes, AutoencoderSettings(seed=seed), max_steps, threads)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,276 @@
+"""The embedded model's video autoencoder: 16 times smaller in each direction of space, 4 times in time.
+
+A small configuration of diffusers' ``AutoencoderKLLTXVideo`` (LTX-Video, arXiv:2501.00103, section 2.1):
+17 frames of 128 x 128 become ``[24, 5, 8, 8]``. Trained with an absolute error on the picture, on its
+gradients in space and time, and on coarser scales, and a small Kullback-Leibler term that keeps the latents near
+a unit Gaussian.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKLLTXVideo
+from torch.nn import functional as F
+
+from models.pocket.corpus import clip_batch
+from models.pocket.training import (
+    AveragedWeights,
+    Progress,
+    load_checkpoint,
+    log_line,
+    save_checkpoint,
+    use_threads,
+)
+
+LATENT_CHANNELS = 24
+CONFIG: dict[str, Any] = {
+    "latent_channels": LATENT_CHANNELS,
+    "block_out_channels": (32, 64, 128),
+    "decoder_block_out_channels": (48, 64, 128),
+    "down_block_types": ("LTXVideoDownBlock3D",) * 3,
+    "layers_per_block": (1, 1, 1, 0),
+    "decoder_layers_per_block": (1, 2, 1, 1),
+    "spatio_temporal_scaling": (True, True, False),
+    "decoder_spatio_temporal_scaling": (True, True, False),
+    "decoder_inject_noise": (False,) * 4,
+    "downsample_type": ("conv",) * 3,
+    "upsample_residual": (False,) * 3,
+    "upsample_factor": (1,) * 3,
+    "timestep_conditioning": False,
+    "patch_size": 4,
+    "patch_size_t": 1,
+    "encoder_causal": True,
+    "decoder_causal": True,
+    "scaling_factor": 1.0,
+}
+
+
+@dataclass(frozen=True)
+class AutoencoderSettings:
+    """How the autoencoder is trained. The last part of the budget sees whole clips and single images."""
+
+    learning_rate: float = 1e-3
+    warmup: int = 100
+    kl_weight: float = 1e-4
+    gradient_weight: float = 1.0
+    crops: int = 4
+    crop_frames: int = 9
+    crop_size: int = 96
+    pool: int = 192
+    whole_after: float = 0.6
+    ema: float = 0.998
+    seed: int = 0
+
+
+def build_autoencoder(**changes: Any) -> AutoencoderKLLTXVideo:
+    """The untrained autoencoder; ``changes`` override entries of its configuration."""
+    return AutoencoderKLLTXVideo(**{**CONFIG, **changes})
+
+
+def to_pixels(clips: np.ndarray | torch.Tensor) -> torch.Tensor:
+    """``uint8 [n, T, H, W, 3]`` to float ``[n, 3, T, H, W]`` of -1 to 1."""
+    return torch.as_tensor(clips).permute(0, 4, 1, 2, 3).float() / 127.5 - 1
+
+
+def to_clips(pixels: torch.Tensor) -> np.ndarray:
+    """Float ``[n, 3, T, H, W]`` of -1 to 1 to ``uint8 [n, T, H, W, 3]``."""
+    frames = ((pixels.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+    return frames.permute(0, 2, 3, 4, 1).contiguous().cpu().numpy()
+
+
+@torch.no_grad()
+def encode(vae: AutoencoderKLLTXVideo, clips: np.ndarray) -> torch.Tensor:
+    """Normalized latents (posterior means) of ``uint8 [n, 17, 128, 128, 3]``: float ``[n, 24, 5, 8, 8]``.
+
+    Normalized means zero mean and unit variance per channel over the corpus.
+    """
+    pixels = to_pixels(clips).to(vae.device)
+    with torch.autocast(pixels.device.type, torch.bfloat16):
+        mean = vae.encode(pixels).latent_dist.mean.float()
+    return (mean - vae.latents_mean.view(1, -1, 1, 1, 1)) / vae.latents_std.view(1, -1, 1, 1, 1)
+
+
+@torch.no_grad()
+def decode(vae: AutoencoderKLLTXVideo, latents: torch.Tensor) -> np.ndarray:
+    """Normalized latents ``[n, 24, T', 8, 8]`` to ``uint8 [n, 4 T' - 3, 128, 128, 3]``."""
+    latents = latents.to(vae.device).float()
+    latents = latents * vae.latents_std.view(1, -1, 1, 1, 1) + vae.latents_mean.view(1, -1, 1, 1, 1)
+    with torch.autocast(latents.device.type, torch.bfloat16):
+        pixels = vae.decode(latents).sample
+    return to_clips(pixels)
+
+
+def picture_loss(made: torch.Tensor, true: torch.Tensor, gradient_weight: float) -> torch.Tensor:
+    """Absolute error of ``[n, 3, T, H, W]``, of its differences along T, H, W, and of two coarser scales."""
+    error = made - true
+    loss = error.abs().mean()
+    for axis in (2, 3, 4):
+        if error.shape[axis] > 1:
+            loss = loss + gradient_weight * error.diff(dim=axis).abs().mean() / 2
+    for scale in (4, 8):
+        loss = loss + F.avg_pool3d(error, (1, scale, scale)).abs().mean()
+    return loss
+
+
+def training_loss(
+    vae: AutoencoderKLLTXVideo, pixels: torch.Tensor, settings: AutoencoderSettings, generator: torch.Generator
+) -> tuple[torch.Tensor, float]:
+    """Loss of one batch ``[n, 3, T, H, W]`` and the squared error of its reconstruction (pixels of -1 to 1)."""
+    with torch.autocast(pixels.device.type, torch.bfloat16):
+        posterior = vae.encode(pixels).latent_dist
+        noise = torch.randn(posterior.mean.shape, generator=generator).to(pixels.device)
+        made = vae.decode(posterior.mean + posterior.std * noise).sample
+    mean, logvar = posterior.mean.float(), posterior.logvar.float()
+    kl = 0.5 * (mean.square() + logvar.exp() - 1 - logvar).mean()
+    loss = picture_loss(made.float(), pixels, settings.gradient_weight) + settings.kl_weight * kl
+    return loss, (made.detach().float() - pixels).square().mean().item()
+
+
+class ClipPool:
+    """Rendered clips from which batches are cut; one clip is replaced at every draw."""
+
+    def __init__(self, settings: AutoencoderSettings, seed: int) -> None:
+        self.settings, self.next_seed = settings, seed * 1_000_000 + 1
+        self.rng = np.random.default_rng(seed)
+        self.clips: list[np.ndarray] = []
+
+    def draw(self, whole: bool) -> torch.Tensor:
+        """A batch ``[n, 3, T, H, W]`` of -1 to 1: crops, or with ``whole`` a whole clip or whole images."""
+        settings, rng = self.settings, self.rng
+        fresh = 1 if len(self.clips) >= settings.pool else min(8, settings.pool)
+        for _ in range(fresh):
+            self.clips.append(clip_batch(self.next_seed, 1)[0][0])
+            self.next_seed += 1
+        while len(self.clips) > settings.pool:
+            self.clips.pop(int(rng.integers(settings.pool // 2)))
+        if whole and rng.random() < 0.25:
+            picks = rng.integers(len(self.clips), size=12)
+            return to_pixels(np.stack([self.clips[k][int(rng.integers(17))][None] for k in picks]))
+        if whole:
+            return to_pixels(self.clips[int(rng.integers(len(self.clips)))][None])
+        cuts = []
+        for pick in rng.integers(len(self.clips), size=settings.crops):
+            frames, size = settings.crop_frames, settings.crop_size
+            t = int(rng.integers(17 - frames + 1))
+            y, x = (int(v) for v in rng.integers(128 - size + 1, size=2))
+            cuts.append(self.clips[pick][t : t + frames, y : y + size, x : x + size])
+        return to_pixels(np.stack(cuts))
+
+
+def psnr(squared_error: float) -> float:
+    """Peak signal-to-noise ratio in dB of a mean squared error between pixels of -1 to 1."""
+    return float(10 * np.log10(4 / max(squared_error, 1e-10)))
+
+
+def reconstruction_psnr(vae: AutoencoderKLLTXVideo, clips: np.ndarray) -> float:
+    """Mean PSNR in dB over whole clips ``uint8 [n, 17, 128, 128, 3]``, each by itself."""
+    values = []
+    for clip in clips:
+        error = decode(vae, encode(vae, clip[None])).astype(np.float32) - clip[None]
+        values.append(psnr(float(np.square(error / 127.5).mean())))
+    return float(np.mean(values))
+
+
+def measure_latents(vae: AutoencoderKLLTXVideo, count: int = 240, seed: int = 77) -> None:
+    """Sets the model's ``latents_mean`` and ``latents_std`` from ``count`` corpus clips."""
+    vae.latents_mean.zero_()
+    vae.latents_std.fill_(1)
+    parts = [encode(vae, clip_batch(seed + start, 8)[0]) for start in range(count // 8)]
+    latents = torch.cat(parts)
+    vae.latents_mean.copy_(latents.mean(dim=(0, 2, 3, 4)))
+    vae.latents_std.copy_(latents.std(dim=(0, 2, 3, 4)))
+
+
+def publish(weights: dict[str, torch.Tensor], out: Path, record: dict[str, Any], count: int = 240) -> float:
+    """Writes the averaged weights as a diffusers folder in float16 with a training record; held-out PSNR in dB."""
+    vae = build_autoencoder()
+    vae.load_state_dict({name: value.half().float() for name, value in weights.items()})
+    vae.eval()
+    measure_latents(vae, count)
+    quality = reconstruction_psnr(vae, clip_batch(9_000, 24, held=True)[0])
+    half = vae.half()
+    half.latents_mean, half.latents_std = half.latents_mean.float(), half.latents_std.float()
+    part = out.with_name(out.name + ".part")
+    shutil.rmtree(part, ignore_errors=True)
+    half.save_pretrained(part, safe_serialization=True)
+    (part / "training.json").write_text(json.dumps({**record, "held_out_psnr_db": round(quality, 2)}, indent=2))
+    shutil.rmtree(out, ignore_errors=True)
+    part.rename(out)
+    return quality
+
+
+def load_autoencoder(folder: Path) -> AutoencoderKLLTXVideo:
+    """The published autoencoder in float32, ready for :func:`encode` and :func:`decode`."""
+    vae: AutoencoderKLLTXVideo = AutoencoderKLLTXVideo.from_pretrained(folder, torch_dtype=torch.float32)
+    return vae.eval().requires_grad_(False)
+
+
+def train_autoencoder(
+    out: Path,
+    work: Path,
+    minutes: float,
+    settings: AutoencoderSettings,
+    max_steps: int | None = None,
+    threads: int = 2,
+    save_minutes: float = 2.0,
+) -> Path:
+    """Trains within the budget, resuming from ``work``, and publishes to ``out``; returns ``out``.
+
+    Every few minutes a checkpoint and an early folder ``work/vae`` are written, and a line to
+    ``work/autoencoder.jsonl``.
+    """
+    device = use_threads(threads)
+    torch.manual_seed(settings.seed)
+    vae = build_autoencoder().to(device)
+    average = AveragedWeights(vae, settings.ema)
+    optimizer = torch.optim.AdamW(vae.parameters(), lr=settings.learning_rate, betas=(0.9, 0.98), weight_decay=1e-3)
+    progress, checkpoint = Progress(minutes, max_steps), work / "autoencoder.pt"
+    states = load_checkpoint(checkpoint, progress)
+    if states:
+        vae.load_state_dict(states["model"])
+        optimizer.load_state_dict(states["optimizer"])
+        average.weights = {name: value.to(device) for name, value in states["average"].items()}
+    pool = ClipPool(settings, settings.seed + progress.step)
+    generator = torch.Generator().manual_seed(settings.seed + progress.step)
+    log, losses, errors = work / "autoencoder.jsonl", [], []
+    saved = published = progress.seconds
+    while progress.fraction < 1:
+        whole = progress.fraction >= settings.whole_after and progress.step % 2 == 0
+        pixels = pool.draw(whole).to(device)
+        for group in optimizer.param_groups:
+            group["lr"] = progress.learning_rate(settings.learning_rate, settings.warmup)
+        loss, error = training_loss(vae, pixels, settings, generator)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
+        optimizer.step()
+        progress.step += 1
+        average.update(vae, progress.step)
+        losses.append(loss.item())
+        errors.append(error)
+        if progress.step % 50 == 0:
+            log_line(log, step=progress.step, seconds=progress.seconds, loss=float(np.mean(losses)),
+                     psnr=psnr(float(np.mean(errors))))  # fmt: skip
+            losses, errors = [], []
+        if progress.seconds - saved > 60 * save_minutes:
+            saved = progress.seconds
+            save_checkpoint(checkpoint, progress, model=vae.state_dict(), optimizer=optimizer.state_dict(),
+                            average=average.weights)  # fmt: skip
+        if max_steps is None and progress.seconds - published > 300:
+            published = progress.seconds
+            early = publish(average.weights, work / "vae", {"steps": progress.step}, count=40)
+            log_line(log, step=progress.step, early_held_out_psnr=early)
+    save_checkpoint(checkpoint, progress, model=vae.state_dict(), optimizer=optimizer.state_dict(),
+                    average=average.weights)  # fmt: skip
+    record = {"settings": asdict(settings), "minutes": minutes, "steps": progress.step,
+              "parameters": sum(p.numel() for p in vae.parameters()), "device": device.type,
+              "log": [json.loads(line) for line in log.read_text().splitlines()][::5]}  # fmt: skip
+    log_line(log, step=progress.step, held_out_psnr=publish(average.weights, out, record))
+    return out

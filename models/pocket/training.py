@@ -1,0 +1,97 @@
+"""What every training command shares: a budget in minutes, a learning rate, averaged weights, checkpoints, a log."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+
+@dataclass
+class Progress:
+    """How far a training is: steps, seconds spent over all resumed parts, and what they may cost in all.
+
+    ``max_steps`` makes the schedule depend on steps alone (exactly repeatable); otherwise it follows the clock.
+    """
+
+    minutes: float
+    max_steps: int | None = None
+    step: int = 0
+    spent: float = 0.0
+    _since: float = field(default_factory=time.monotonic)
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of training so far, this part and those before it."""
+        return self.spent + time.monotonic() - self._since
+
+    @property
+    def fraction(self) -> float:
+        """Share of the budget that is used, 0 to 1 (more when overdrawn)."""
+        return self.step / self.max_steps if self.max_steps else self.seconds / (60 * self.minutes)
+
+    def learning_rate(self, peak: float, warmup: int) -> float:
+        """Linear warmup over steps, then half a cosine to a hundredth of the peak over the budget."""
+        cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, self.fraction)))
+        return peak * min(1.0, (self.step + 1) / warmup) * (0.01 + 0.99 * cosine)
+
+
+class AveragedWeights:
+    """Exponential moving average of a model's weights, with a short memory at the beginning."""
+
+    def __init__(self, model: nn.Module, decay: float = 0.999) -> None:
+        self.decay = decay
+        self.weights = {name: value.detach().clone().float() for name, value in model.state_dict().items()}
+
+    @torch.no_grad()
+    def update(self, model: nn.Module, step: int) -> None:
+        """Moves the average towards the model's present weights."""
+        keep = min(self.decay, (1 + step) / (10 + step))
+        for name, value in model.state_dict().items():
+            self.weights[name].lerp_(value.float(), 1 - keep)
+
+
+def save_checkpoint(path: Path, progress: Progress, **states: Any) -> None:
+    """Writes a checkpoint so that a crash leaves the old or the new one, never half a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    torch.save({"step": progress.step, "spent": progress.seconds, **states}, part)
+    os.replace(part, path)
+
+
+def load_checkpoint(path: Path, progress: Progress) -> dict[str, Any] | None:
+    """The states of the last checkpoint, with ``progress`` set to where it was; None if there is none."""
+    if not path.exists():
+        return None
+    states: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    progress.step, progress.spent = states["step"], states["spent"]
+    return states
+
+
+def log_line(path: Path, **values: float | int | str) -> None:
+    """Appends one JSON line to the log and prints it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    line = json.dumps({key: round(v, 6) if isinstance(v, float) else v for key, v in values.items()})
+    with path.open("a") as log:
+        log.write(line + "\n")
+    print(line, flush=True)
+
+
+def use_threads(threads: int) -> torch.device:
+    """Sets the number of CPU threads and returns the device to train on."""
+    torch.set_num_threads(threads)
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def start_over(resume: bool, *files: Path) -> None:
+    """Unless resuming, removes the files of an earlier training."""
+    if not resume:
+        for file in files:
+            file.unlink(missing_ok=True)
