@@ -193,6 +193,7 @@ class Jobs:
             job.cancelled.set()
             if job in self._queue:
                 self._queue.remove(job)
+                self._moved_up()
                 self._end(job, "cancelled", message="Cancelled before it began.")
             else:
                 self._change(job, message="Stopping after this step.")
@@ -234,8 +235,7 @@ class Jobs:
                     return
                 job = self._queue.popleft()
                 self._change(job, state="running", started=now())
-                for behind in self._queue:
-                    behind.version += 1  # they have moved up
+                self._moved_up()
             job.context.run(self._run, job)
 
     def _run(self, job: _Job) -> None:
@@ -267,6 +267,11 @@ class Jobs:
             self._change(job, done=done, total=total, message=message or job.record.message)
 
     # Under the lock
+
+    def _moved_up(self) -> None:
+        for job in self._queue:
+            job.version += 1
+        self._changed.notify_all()
 
     def _change(self, job: _Job, **update: Any) -> None:
         """Replace the record and tell everybody; a disk that is full never stops the work itself."""

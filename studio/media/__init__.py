@@ -1,6 +1,7 @@
 """Video files and pictures: the only place of the studio that encodes or decodes them."""
 
 from studio.media.pictures import (
+    png_bytes,
     poster,
     read_frames_png,
     read_guide,
@@ -23,6 +24,7 @@ __all__ = [
     "count_frames",
     "join",
     "joined_frames",
+    "png_bytes",
     "poster",
     "read_frames",
     "read_frames_png",

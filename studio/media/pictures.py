@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,13 @@ def read_guide(path: Path, max_mb: float = 20) -> Frames:
 def poster(frame: Frames, path: Path) -> None:
     """Write a still of `[H, W, 3]` uint8; the suffix says how (`.jpg`, `.png`, `.webp`)."""
     Image.fromarray(frame).save(path, quality=90)
+
+
+def png_bytes(frame: Frames) -> bytes:
+    """A frame `[H, W, 3]` uint8 as the contents of a png file."""
+    file = io.BytesIO()
+    Image.fromarray(frame).save(file, format="PNG")
+    return file.getvalue()
 
 
 def write_frames_png(frames: Frames, path: Path) -> None:

@@ -106,6 +106,13 @@ class MediaFiles:
                 removed += 1
         return removed
 
+    def forget_films(self, project_id: str, keep: int, min_age: float) -> None:
+        """Remove films but the newest `keep` and those younger than `min_age` seconds."""
+        films = [path for path in _files(self.folder(project_id)) if path.name.startswith("film-")]
+        for path in sorted(films, key=_age)[keep:]:
+            if _age(path) >= min_age:
+                path.unlink(missing_ok=True)
+
     def remove_empty_folder(self, project_id: str) -> None:
         """Remove the folder of a project if it holds nothing."""
         folder = self.folder(project_id)

@@ -138,6 +138,13 @@ class Store:
         """
         self._files.check_disk(needed_bytes)
 
+    def forget_films(self, project_id: str, keep: int = 4, min_age: float = 600.0) -> None:
+        """Remove exported films but the newest `keep` and those that somebody may still be watching.
+
+        They are made again when they are asked for.
+        """
+        self._files.forget_films(project_id, keep, min_age)
+
     def sweep(self, project_id: str | None = None, min_age: float = 3600.0) -> int:
         """Remove media files that no row refers to: what a crash left, old films, previews nobody keeps.
 

@@ -87,6 +87,17 @@ def test_a_queued_job_knows_its_place(jobs):
     gate.open.set()
 
 
+def test_whoever_follows_a_queued_job_sees_it_move_up(jobs):
+    gate = Gate()
+    ids = [jobs.submit("search", None, gate), *(jobs.submit("search", None, nothing) for _ in range(2))]
+    assert gate.begun.wait(SOON)
+    views = jobs.follow(ids[2])
+    assert next(views).position == 2
+    jobs.cancel(ids[1])
+    assert next(views).position == 1
+    gate.open.set()
+
+
 def test_follow_shows_the_progress_and_ends(jobs):
     gate = Gate()
 

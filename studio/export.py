@@ -1,0 +1,126 @@
+"""The film as a file to take along, with its recipe inside.
+
+A film is made once for what it consists of: its name depends on its segments, and asking again costs nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from studio import media
+from studio.errors import InputError
+from studio.store import Store
+from studio.timeline import Project, Segment
+
+Kind = Literal["mp4", "webm", "gif", "frames"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+RECIPE_VERSION = 1
+_SUFFIX = {"mp4": ".mp4", "webm": ".webm", "gif": ".gif", "frames": ".zip"}
+_GROWTH = {"mp4": 1, "webm": 1, "gif": 20, "frames": 40}  # bytes needed for a byte of clips, at most
+
+
+def film(project: Project, store: Store) -> Path:
+    """The current branch as one mp4, joined without loss where its clips allow it.
+
+    Raises:
+        InputError: if there is no segment yet, a clip is gone, or the disk is full.
+    """
+    return export(project, store, "mp4")
+
+
+def export(project: Project, store: Store, kind: str = "mp4") -> Path:
+    """The current branch as a file: `mp4`, `webm`, `gif`, or `frames` (a zip of png files).
+
+    mp4 and webm carry the recipe as their metadata comment, the zip as `recipe.json`.
+
+    Raises:
+        InputError: if the kind is unknown, there is no segment yet, a clip is gone, or the disk is full.
+    """
+    if kind not in KINDS:
+        raise InputError(f"A film can be saved as {', '.join(KINDS)}, not as {kind!r}. Choose one of them.")
+    segments = project.branch()
+    if not segments:
+        raise InputError("There is no film yet. Make a first segment.")
+    comment = json.dumps(recipe(project), ensure_ascii=False)
+    name = _name(segments, comment, _SUFFIX[kind])
+    path = store.media_dir(project.id) / name
+    if not path.is_file():
+        clips = [store.media_path(project.id, segment.clip) for segment in segments]
+        store.check_disk(_GROWTH[kind] * sum(clip.stat().st_size for clip in clips))
+        writer = _writer(kind, clips, comment)
+        store.write_media(project.id, _SUFFIX[kind], writer, name)
+        store.forget_films(project.id)
+    return path
+
+
+def recipe(project: Project) -> dict[str, Any]:
+    """All that is needed to make the film again: what was asked for each segment, and the seed it came from.
+
+    Names of guide images are left out, since they open the images to whoever knows them.
+    """
+    return {
+        "recipe": RECIPE_VERSION,
+        "title": project.title,
+        "segments": [
+            {
+                "request": segment.request.model_dump(exclude={"guide"}),
+                "guide_image": segment.request.guide is not None,
+                "seed": segment.seed,
+                "revision": segment.revision,
+                "num_frames": segment.num_frames,
+                "fps": segment.fps,
+            }
+            for segment in project.branch()
+        ],
+    }
+
+
+def read_recipe(path: Path) -> dict[str, Any]:
+    """The recipe in an mp4 or webm that `export` made.
+
+    Raises:
+        InputError: if the file cannot be read or holds none.
+    """
+    try:
+        found = json.loads(media.read_info(path).comment)
+    except ValueError as error:
+        if isinstance(error, InputError):
+            raise
+        found = None
+    if not isinstance(found, dict) or found.get("recipe") != RECIPE_VERSION:
+        raise InputError(f"{Path(path).name} holds no recipe of this studio. Choose a film it exported.")
+    return found
+
+
+def _name(segments: Iterable[Segment], comment: str, suffix: str) -> str:
+    """Cannot be guessed, since the ids of segments cannot."""
+    ids = "\n".join(segment.id for segment in segments)
+    return "film-" + hashlib.sha256(f"{ids}\n{comment}".encode()).hexdigest()[:32] + suffix
+
+
+def _writer(kind: str, clips: list[Path], comment: str) -> Callable[[Path], object]:
+    fps = media.read_info(clips[0]).fps
+    frames = media.joined_frames(clips)
+    return {
+        "mp4": lambda path: media.join(clips, path, comment),
+        "webm": lambda path: media.write_webm(path, frames, fps, comment),
+        "gif": lambda path: media.write_gif(path, frames, fps),
+        "frames": lambda path: _write_zip(path, frames, comment),
+    }[kind]
+
+
+def _write_zip(path: Path, frames: Iterable[NDArray[np.uint8]], comment: str) -> None:
+    """A png a frame, one in memory at a time; a png is compressed already."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        for index, frame in enumerate(frames, start=1):
+            archive.writestr(f"frame_{index:05}.png", media.png_bytes(frame))
+        archive.writestr("recipe.json", comment)
