@@ -55,8 +55,7 @@ def predicted_clean_sample(scheduler: Any, passed: dict[str, Any], output: Any) 
         passed: arguments of the step by name.
         output: of the step.
     """
-    scheduler_class: type = type(scheduler)
-    if issubclass(scheduler_class, FlowMatchEulerDiscreteScheduler):
+    if isinstance(scheduler, FlowMatchEulerDiscreteScheduler):
         sample, velocity = passed["sample"].float(), passed["model_output"]
         if (timesteps := passed.get("per_token_timesteps")) is not None:
             # in this form diffusers takes the velocity with the opposite sign
@@ -71,7 +70,7 @@ def predicted_clean_sample(scheduler: Any, passed: dict[str, Any], output: Any) 
     return None
 
 
-@functools.lru_cache
+@functools.cache
 def tapped(scheduler_class: Any) -> Any:
     """A subclass whose every step leaves its predicted clean sample in `look`.
 
@@ -93,8 +92,8 @@ def light_clone(pipeline: Any, look: Look) -> Any:
     """The same modules with a scheduler of its own, which leaves what it foresees in `look`."""
     clone = copy.copy(pipeline)
     scheduler = copy.deepcopy(pipeline.scheduler)
-    original: Any = type(scheduler)
-    scheduler.__class__ = tapped(original)
+    scheduler_class: Any = type(scheduler)
+    scheduler.__class__ = tapped(scheduler_class)
     scheduler.look = look
     clone.scheduler = scheduler
     clone.set_progress_bar_config(disable=True)

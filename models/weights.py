@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -88,19 +90,58 @@ def load_pipeline(pipeline_class: type[Any], card: ModelCard, source: Path | str
     if is_folder:
         check_folder(Path(where), card.title)
     try:
-        pipeline = pipeline_class.from_pretrained(
-            where,
-            revision=card.revision or None,
-            torch_dtype=dtype,
-            local_files_only=is_folder,
-            low_cpu_mem_usage=False,
-        )
+        with quiet():
+            pipeline = pipeline_class.from_pretrained(
+                where, revision=card.revision or None, torch_dtype=dtype, local_files_only=is_folder
+            )
     except (OSError, ValueError, KeyError, RuntimeError, AttributeError) as error:
         raise InputError(
             f"The weights of {card.title} could not be loaded from {where}: {error} Fetch them again, or "
             f"choose another model."
         ) from error
-    for module in pipeline.components.values():
+    for name, module in pipeline.components.items():
         if hasattr(module, "eval"):
             module.eval().requires_grad_(False)
+            if is_folder:
+                check_names(module, Path(where) / name, card.title)
     return pipeline
+
+
+def check_names(module: Any, folder: Path, title: str) -> None:
+    """Check that a diffusers model found every tensor it has; it would draw the others at random.
+
+    Raises:
+        InputError: naming the first tensor that no file of the folder holds.
+    """
+    from diffusers import ModelMixin
+    from safetensors import safe_open
+
+    if not isinstance(module, ModelMixin):
+        return
+    found: set[str] = set()
+    for file in folder.glob("*.safetensors"):
+        with safe_open(file, framework="numpy") as opened:
+            found.update(opened.keys())
+    missing = sorted(set(module.state_dict()) - found)
+    if missing:
+        raise InputError(
+            f"The weights of {title} in {folder} are of another version: {missing[0]} and "
+            f"{len(missing) - 1} more tensors are not among them. Fetch them again."
+        )
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Load without the libraries' progress bars; the studio has its own."""
+    import diffusers.utils.logging
+    import transformers.utils.logging
+
+    libraries = (diffusers.utils.logging, transformers.utils.logging)
+    shown = [library for library in libraries if library.is_progress_bar_enabled()]
+    for library in shown:
+        library.disable_progress_bar()
+    try:
+        yield
+    finally:
+        for library in shown:
+            library.enable_progress_bar()

@@ -1,0 +1,100 @@
+"""Damage to a checkpoint's files is told by file, before anything is loaded."""
+
+import shutil
+
+import pytest
+import torch
+
+from models.catalog import POCKET
+from models.errors import InputError
+from models.lingen.pipeline import LinGenPipeline
+from models.weights import load_pipeline
+from tests.tiny import tiny_lingen, tiny_transformer
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("saved") / "model"
+    tiny_lingen(folder)
+    return folder
+
+
+@pytest.fixture
+def folder(saved, tmp_path):
+    return shutil.copytree(saved, tmp_path / "model")
+
+
+def load(folder):
+    return load_pipeline(LinGenPipeline, POCKET, folder, torch.float32)
+
+
+def test_a_whole_folder_loads_ready_for_inference(folder):
+    pipeline = load(folder)
+    assert not pipeline.transformer.training
+    assert not any(parameter.requires_grad for parameter in pipeline.vae.parameters())
+
+
+def test_a_missing_folder(tmp_path):
+    with pytest.raises(InputError, match=r"there is no folder .*nowhere"):
+        load(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("left", [0, 5, 1000, -100])
+def test_a_truncated_weight_file(folder, left):
+    file = folder / "transformer" / "diffusion_pytorch_model.safetensors"
+    file.write_bytes(file.read_bytes()[:left])
+    with pytest.raises(InputError, match=r"damaged: .*transformer/diffusion_pytorch_model\.safetensors"):
+        load(folder)
+
+
+def test_a_weight_file_of_something_else(folder):
+    (folder / "vae" / "diffusion_pytorch_model.safetensors").write_text("<html>not found</html>")
+    with pytest.raises(InputError, match=r"vae/diffusion_pytorch_model\.safetensors .*Fetch it again"):
+        load(folder)
+
+
+def test_a_missing_weight_file(folder):
+    (folder / "vae" / "diffusion_pytorch_model.safetensors").unlink()
+    with pytest.raises(InputError, match=r"vae"):
+        load(folder)
+
+
+def test_a_missing_component(folder):
+    shutil.rmtree(folder / "vae")
+    with pytest.raises(InputError, match=r"incomplete: .*vae is missing"):
+        load(folder)
+
+
+def test_a_missing_shard(folder, tmp_path):
+    shutil.rmtree(folder / "transformer")
+    tiny_transformer().save_pretrained(folder / "transformer", max_shard_size="20KB")
+    shard = sorted((folder / "transformer").glob("*-of-*.safetensors"))[1]
+    shard.unlink()
+    with pytest.raises(InputError, match=f"incomplete: .*{shard.name} is missing"):
+        load(folder)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]"])
+def test_a_damaged_index(folder, text):
+    (folder / "model_index.json").write_text(text)
+    with pytest.raises(InputError, match=r"model_index\.json"):
+        load(folder)
+
+
+def test_weights_of_another_shape(folder):
+    config = folder / "transformer" / "config.json"
+    config.write_text(config.read_text().replace('"ffn_dim": 32', '"ffn_dim": 64'))
+    with pytest.raises(InputError, match="could not be loaded"):
+        load(folder)
+
+
+def test_weights_without_one_of_the_tensors(folder):
+    from safetensors.torch import load_file, save_file
+
+    file = folder / "transformer" / "diffusion_pytorch_model.safetensors"
+    tensors = load_file(file)
+    removed = min(tensors)
+    del tensors[removed]
+    save_file(tensors, file, metadata={"format": "pt"})
+    with pytest.raises(InputError, match=f"another version: {removed}"):
+        load(folder)
