@@ -82,3 +82,10 @@ def use_threads(number: int) -> None:
     import torch
 
     torch.set_num_threads(number)
+
+
+def threads() -> int:
+    """How many CPU threads torch calculates with."""
+    import torch
+
+    return torch.get_num_threads()

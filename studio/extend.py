@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -26,7 +26,7 @@ class Begun:
 
 def extend(
     worker: Worker, requests: Sequence[ChunkRequest], guide: Frames | None
-) -> Iterator[Begun | Step | Rough | Live | Finished]:
+) -> Generator[Begun | Step | Rough | Live | Finished, None, None]:
     """Algorithm 1: search, finish the best candidate, and let its end guide the next chunk.
 
     Args:

@@ -18,7 +18,8 @@ class Settings(BaseSettings):
         min_free_mb: free disk below which no new work is begun, in MiB.
         threads: CPU threads of the model; None leaves it to torch.
         live_share: how much of a full run's time may go into looking into it while it runs, 0 for never.
-        sources: folders or hub ids to load weights from instead of those on the cards, by model name.
+        sources: folders to load weights from instead of those on the cards, by model name; `clip` is the
+            one that judges candidates.
     """
 
     model_config = SettingsConfigDict(env_prefix="STUDIO_", env_file=None)

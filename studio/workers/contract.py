@@ -6,7 +6,7 @@ process, a call on a borrowed accelerator, or an actor on another machine.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -54,10 +54,10 @@ class Worker(Protocol):
             InputError: if a weight file is missing; it names the file and what to do.
         """
 
-    def search(self, task: Task) -> Iterator[Step | Rough]:
+    def search(self, task: Task) -> Generator[Step | Rough, None, None]:
         """Make the candidates of a task; `Rough.run` is None here, suspended runs stay with the worker."""
 
-    def finish(self, task: Task, seed: int) -> Iterator[Step | Live | Finished]:
+    def finish(self, task: Task, seed: int) -> Generator[Step | Live | Finished, None, None]:
         """The full run of one initial noise. A run that `search` suspended goes on and pays nothing twice."""
 
     def release(self, key: str) -> None:

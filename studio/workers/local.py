@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -41,7 +41,8 @@ class LocalWorker:
         device: where the model runs; None chooses.
         threads: CPU threads of torch; None leaves them as they are.
         live_share: how much of a full run's time may go into looking into it, 0 for never.
-        sources: folders to load weights from instead of the cards' own, by model name.
+        sources: folders to load weights from instead of the cards' own, by model name; `clip` for the
+            default scorers.
         scorers: who judges candidates; None takes the default ones.
     """
 
@@ -93,7 +94,7 @@ class LocalWorker:
                 raise
             self._waiting.pop(model, None)
 
-    def search(self, task: Task) -> Iterator[Step | Rough]:
+    def search(self, task: Task) -> Generator[Step | Rough, None, None]:
         """Make the candidates of a task; see `Worker.search`."""
         with self._device:
             model, session = self._open(task)
@@ -107,7 +108,7 @@ class LocalWorker:
                     event = replace(event, run=None)  # noqa: PLW2901
                 yield event
 
-    def finish(self, task: Task, seed: int) -> Iterator[Step | Live | Finished]:
+    def finish(self, task: Task, seed: int) -> Generator[Step | Live | Finished, None, None]:
         """The full run of one initial noise; see `Worker.finish`."""
         with self._device:
             model, session = self._open(task)
@@ -158,7 +159,7 @@ class LocalWorker:
             from models.scoring import default_scorers
 
             place = placement.choose(card(model), placement.this_machine(), self._device_name)
-            self._scorers = default_scorers(place.device)
+            self._scorers = default_scorers(place.device, clip=self._sources.get("clip"))
         self._model = loaded
 
     def _open(self, task: Task) -> tuple[VideoModel, _Session]:

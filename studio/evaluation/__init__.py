@@ -1,0 +1,1 @@
+"""Benchmarks and the tables of the papers, as commands."""
