@@ -27,7 +27,7 @@ from studio.errors import InputError
 Frame = NDArray[np.uint8]
 Quality = Literal["preview", "full"]
 
-_TICKS = 90_000  # of an mp4 in a second
+_TICKS = 120_000  # of an mp4 in a second: whole numbers for 24000/1001 and all other common rates
 _MANY_PIXELS = 512 * 512  # below it a second encoder thread costs more than it brings
 
 

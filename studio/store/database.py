@@ -106,7 +106,7 @@ class Database:
             yield
         except DatabaseError as error:
             _LOG.warning("database %s: %s", self.path, error.orig)
-            if disk_full(error):
+            if disk_full(error) or "disk I/O" in str(error.orig):
                 raise InputError(*self._full.args) from error
             if "locked" in str(error.orig):
                 raise InputError(

@@ -137,8 +137,8 @@ class MediaFiles:
     def full(self) -> InputError:
         """What to say when a write failed for want of space."""
         return InputError(
-            f"The disk with {self._data_dir} is full; nothing half-written was kept. Delete a project or "
-            "other files, or set STUDIO_DATA_DIR to a folder on another disk."
+            f"The disk with {self._data_dir} is full or cannot be written; nothing half-written was kept. "
+            "Delete a project or other files, or set STUDIO_DATA_DIR to a folder on another disk."
         )
 
 

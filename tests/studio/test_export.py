@@ -1,0 +1,135 @@
+"""The film as a file to take along."""
+
+import io
+import json
+import zipfile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from studio import export, media
+from studio.errors import InputError
+from studio.store import Store
+from studio.timeline import ChunkRequest, with_gallery, with_head, with_segment
+from tests.studio import samples
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path)
+
+
+def test_the_film_is_its_segments_one_after_another(store):
+    project = samples.project_with_clips(store, 3)
+    path = export.film(project, store)
+    assert media.count_frames(path) == 27
+    last = media.read_frames(store.media_path(project.id, project.branch()[-1].clip))
+    assert np.array_equal(list(media.read_frames(path))[18], next(last))
+
+
+def test_the_film_is_the_branch_of_the_head_only(store):
+    project = samples.project_with_clips(store, 3)
+    shorter = with_head(project, project.branch()[0].id)
+    assert media.count_frames(export.film(shorter, store)) == 9
+
+
+def test_a_film_is_made_once_for_what_it_consists_of(store):
+    project = samples.project_with_clips(store, 2)
+    path = export.film(project, store)
+    made = path.stat().st_mtime_ns
+    assert export.film(with_gallery(project, samples.gallery(project.head)), store) == path
+    assert path.stat().st_mtime_ns == made
+    assert export.film(with_head(project, project.branch()[0].id), store) != path
+
+
+def test_the_name_of_a_film_is_a_media_name_that_cannot_be_guessed(store):
+    project = samples.project_with_clips(store, 1)
+    path = export.film(project, store)
+    assert store.media_path(project.id, path.name) == path
+    assert export.film(samples.project_with_clips(store, 1), store).name != path.name
+
+
+def test_the_recipe_is_in_the_mp4_and_in_the_webm(store):
+    project = samples.project_with_clips(store, 2)
+    for kind in ("mp4", "webm"):
+        found = export.read_recipe(export.export(project, store, kind))
+        assert found == export.recipe(project)
+        first = found["segments"][0]
+        assert (first["seed"], first["revision"], first["fps"]) == (9, "abc", 8.0)
+        assert ChunkRequest(**first["request"]) == project.branch()[0].request
+
+
+def test_the_recipe_does_not_name_the_guide_image(store):
+    request = ChunkRequest(prompt="a fox", guide="0" * 32 + ".png")
+    project = with_segment(samples.project(0), samples.segment(request=request))
+    assert "0" * 32 not in json.dumps(export.recipe(project))
+    assert export.recipe(project)["segments"][0]["guide_image"] is True
+
+
+def test_a_gif_holds_every_frame(store):
+    path = export.export(samples.project_with_clips(store, 2), store, "gif")
+    with Image.open(path) as image:
+        assert image.n_frames == 18
+
+
+def test_the_zip_holds_a_png_a_frame_and_the_recipe(store):
+    project = samples.project_with_clips(store, 2)
+    with zipfile.ZipFile(export.export(project, store, "frames")) as archive:
+        names = archive.namelist()
+        assert names == [f"frame_{index:05}.png" for index in range(1, 19)] + ["recipe.json"]
+        assert json.loads(archive.read("recipe.json")) == export.recipe(project)
+        first = np.asarray(Image.open(io.BytesIO(archive.read(names[0]))))
+    clip = store.media_path(project.id, project.branch()[0].clip)
+    assert np.array_equal(first, next(media.read_frames(clip)))
+
+
+def test_a_film_of_mixed_rates_lasts_as_long_as_its_parts(store):
+    project = samples.project_with_clips(store, 1, num_frames=8, fps=8.0)
+    frames = samples.moving_frames(12)
+    clip = store.write_media(project.id, ".mp4", lambda path: media.write_clip(path, frames, 12))
+    project = with_segment(project, samples.segment(project.head, clip=clip, num_frames=12, fps=12.0))
+    assert media.count_frames(export.film(project, store)) == 20
+
+
+def test_no_film_and_an_unknown_kind_are_input_errors(store):
+    with pytest.raises(InputError, match="no film yet"):
+        export.film(samples.project(0), store)
+    with pytest.raises(InputError, match="mp4, webm, gif, frames"):
+        export.export(samples.project_with_clips(store, 1), store, "avi")
+
+
+def test_a_clip_that_is_gone_is_an_input_error_and_leaves_no_film(store):
+    project = samples.project_with_clips(store, 2)
+    store.media_path(project.id, project.branch()[1].clip).unlink()
+    with pytest.raises(InputError):
+        export.film(project, store)
+    assert len(list(store.media_dir(project.id).iterdir())) == 1
+
+
+def test_a_disk_that_is_nearly_full_is_told_before_anything_is_written(tmp_path):
+    project = samples.project_with_clips(Store(tmp_path), 1)
+    greedy = Store(tmp_path, min_free_mb=10**9)
+    with pytest.raises(InputError, match="nearly full"):
+        export.film(project, greedy)
+    assert len(list(greedy.media_dir(project.id).iterdir())) == 1
+
+
+def test_old_films_give_way_to_new_ones(store):
+    project = samples.project_with_clips(store, 3)
+    first = export.film(with_head(project, project.branch()[0].id), store)
+    second = export.film(project, store)
+    store.forget_films(project.id, keep=1)
+    assert first.is_file()  # somebody may still be watching it
+    store.forget_films(project.id, keep=1, min_age=0)
+    assert second.is_file() and not first.exists()
+    assert media.count_frames(export.film(with_head(project, project.branch()[0].id), store)) == 9
+
+
+def test_a_file_without_a_recipe_is_told(store):
+    project = samples.project_with_clips(store, 1)
+    clip = store.media_path(project.id, project.branch()[0].clip)
+    with pytest.raises(InputError, match="holds no recipe"):
+        export.read_recipe(clip)
+    with pytest.raises(InputError, match="missing or damaged"):
+        export.read_recipe(store.data_dir / "nowhere.mp4")

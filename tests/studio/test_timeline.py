@@ -1,0 +1,108 @@
+"""Projects, branches and galleries: pure data."""
+
+import pytest
+from pydantic import ValidationError
+
+from studio import timeline
+from studio.errors import InputError
+from studio.timeline import Candidate, Project
+from tests.studio import samples
+
+
+def test_the_film_is_the_path_from_the_root_to_the_head():
+    project = samples.project(3)
+    film = project.branch()
+    assert [segment.parent for segment in film] == [None, film[0].id, film[1].id]
+    assert film[-1].id == project.head
+    assert project.seconds == 3 * 12 / 8
+
+
+def test_a_branch_ends_where_it_is_asked_to():
+    project = samples.project(3)
+    assert project.branch(project.branch()[1].id) == project.branch()[:2]
+
+
+def test_undo_shortens_the_film_and_forgets_nothing():
+    project = samples.project(2)
+    undone = timeline.undo(project)
+    assert undone.branch() == project.branch()[:1]
+    assert undone.segments == project.segments
+    assert timeline.undo(undone).branch() == ()
+
+
+def test_undo_of_an_empty_film_is_an_input_error():
+    with pytest.raises(InputError, match="nothing to undo"):
+        timeline.undo(Project())
+
+
+def test_continuing_from_an_earlier_segment_makes_a_second_branch():
+    project = samples.project(2)
+    root, first_end = project.branch()
+    other = samples.segment(root.id)
+    project = timeline.with_segment(timeline.with_head(project, root.id), other)
+    assert project.branch() == (root, other)
+    assert {tip.id for tip in project.tips()} == {first_end.id, other.id}
+
+
+def test_a_new_segment_takes_the_place_of_the_gallery():
+    project = timeline.with_gallery(samples.project(1), samples.gallery())
+    assert timeline.with_segment(project, samples.segment(project.head)).gallery is None
+
+
+def test_a_segment_of_an_unknown_parent_is_refused():
+    with pytest.raises(InputError, match="not in this project"):
+        timeline.with_segment(Project(), samples.segment("nowhere"))
+
+
+def test_a_head_that_is_not_in_the_project_is_refused():
+    with pytest.raises(InputError, match="not in this project"):
+        timeline.with_head(samples.project(1), "nowhere")
+
+
+def test_segments_in_a_circle_are_told_and_not_followed_for_ever():
+    one = samples.segment()
+    two = samples.segment(one.id)
+    one = one.model_copy(update={"parent": two.id})
+    with pytest.raises(InputError, match="circle"):
+        Project(segments={one.id: one, two.id: two}, head=one.id).branch()
+
+
+def test_a_gallery_is_ranked_best_first_and_ties_keep_their_order():
+    gallery = samples.gallery().model_copy(update={"candidates": ()})
+    for seed, rank in enumerate([0.2, 0.9, 0.2]):
+        gallery = timeline.with_candidate(gallery, Candidate(seed=seed, steps=4, preview="p", rank=rank))
+    assert [candidate.seed for candidate in gallery.ranked()] == [1, 0, 2]
+
+
+def test_a_candidate_that_is_gone_is_an_input_error():
+    gallery = samples.gallery()
+    assert gallery.candidate(gallery.candidates[1].id) == gallery.candidates[1]
+    with pytest.raises(InputError, match="Search again"):
+        gallery.candidate("nowhere")
+
+
+def test_records_are_replaced_and_never_changed():
+    project = samples.project(1)
+    before = project.model_copy(deep=True)
+    timeline.undo(project)
+    assert project == before
+    with pytest.raises(ValidationError):
+        project.title = "another"
+
+
+def test_a_project_knows_every_media_file_it_refers_to():
+    project = timeline.with_gallery(samples.project(1), samples.gallery())
+    segment = project.branch()[0]
+    assert project.gallery is not None
+    assert timeline.media_names(project) == {
+        segment.clip,
+        segment.tail,
+        segment.poster,
+        segment.candidates[0].preview,
+        project.gallery.request.guide,
+        *(candidate.preview for candidate in project.gallery.candidates),
+    }
+
+
+def test_ids_differ():
+    assert len({timeline.new_id() for _ in range(100)}) == 100

@@ -1,0 +1,260 @@
+"""Video files: exact, playable in browsers, joined without loss, in memory that does not grow."""
+
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from studio import media
+from studio.errors import InputError
+from tests.studio.samples import moving_frames
+
+
+def psnr(one, other):
+    """Peak signal-to-noise ratio in decibels."""
+    return 10 * np.log10(255**2 / np.mean((np.float64(one) - np.float64(other)) ** 2))
+
+
+def seconds(path):
+    """Length that a player sees."""
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        return float(stream.duration * stream.time_base)
+
+
+@pytest.fixture
+def clip(tmp_path):
+    path = tmp_path / "clip.mp4"
+    media.write_clip(path, moving_frames(), 8)
+    return path
+
+
+@pytest.mark.parametrize("quality", ["preview", "full"])
+@pytest.mark.parametrize("num_frames", [1, 2, 17])
+def test_every_frame_arrives_at_its_size(tmp_path, num_frames, quality):
+    frames = moving_frames(num_frames, height=46, width=98)
+    path = tmp_path / "clip.mp4"
+    assert media.write_clip(path, frames, 8, quality) == num_frames
+    assert media.count_frames(path) == num_frames
+    back = np.stack(list(media.read_frames(path)))
+    assert back.shape == frames.shape
+    assert back.dtype == np.uint8
+
+
+def test_frames_may_come_one_by_one(tmp_path):
+    path = tmp_path / "clip.mp4"
+    assert media.write_clip(path, (frame for frame in moving_frames(5)), 8) == 5
+
+
+def test_the_picture_is_what_was_written(clip):
+    assert psnr(np.stack(list(media.read_frames(clip))), moving_frames()) > 35
+
+
+@pytest.mark.parametrize("colour", [(200, 30, 90), (0, 0, 0), (255, 255, 255), (20, 180, 240)])
+def test_colours_keep(tmp_path, colour):
+    path = tmp_path / "clip.mp4"
+    media.write_clip(path, np.full((3, 64, 64, 3), colour, np.uint8), 8)
+    for frame in media.read_frames(path):
+        assert np.abs(frame[32, 32].astype(int) - colour).max() <= 3
+
+
+def test_the_mp4_is_one_that_every_browser_plays(clip):
+    with av.open(str(clip)) as container:
+        stream = container.streams.video[0]
+        context = stream.codec_context
+        assert (context.name, context.profile, context.pix_fmt) == ("h264", "High", "yuv420p")
+        assert (stream.height, stream.width) == (64, 96)
+        assert len(container.streams) == 1
+    data = clip.read_bytes()
+    assert 0 < data.index(b"moov") < data.index(b"mdat")
+
+
+@pytest.mark.parametrize("fps", [8, 12.5, 24000 / 1001, 30])
+def test_a_clip_begins_at_zero_and_lasts_exactly_its_frames_so_that_it_loops(tmp_path, fps):
+    path = tmp_path / "clip.mp4"
+    media.write_clip(path, moving_frames(9), fps, "preview")
+    assert seconds(path) == pytest.approx(9 / fps, abs=1e-4)
+    with av.open(str(path)) as container:
+        times = [packet.pts for packet in container.demux(video=0) if packet.size]
+    assert times[0] == 0
+    assert times == sorted(times)
+    assert media.read_info(path).fps == pytest.approx(fps)
+
+
+def test_a_preview_is_smaller_than_the_full_clip(tmp_path):
+    rng = np.random.default_rng(0)
+    frames = (moving_frames(17, 128, 128) * 0.9 + rng.integers(0, 25, (17, 128, 128, 3))).astype(np.uint8)
+    preview, full = tmp_path / "preview.mp4", tmp_path / "full.mp4"
+    media.write_clip(preview, frames, 8, "preview")
+    media.write_clip(full, frames, 8, "full")
+    assert preview.stat().st_size < full.stat().st_size
+
+
+def test_the_same_frames_make_the_same_file(tmp_path):
+    paths = [tmp_path / "one.mp4", tmp_path / "two.mp4"]
+    for path in paths:
+        media.write_clip(path, moving_frames(), 8)
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+
+
+@pytest.mark.parametrize("writer", [media.write_clip, media.write_webm])
+def test_metadata_comes_back(tmp_path, writer):
+    path = tmp_path / ("clip.mp4" if writer is media.write_clip else "clip.webm")
+    said = '{"prompt": "“Füchse” = 狐; #1\\n\\\\"}' + "x" * 20_000
+    writer(path, moving_frames(2), 8, comment=said)
+    assert media.read_info(path).comment == said
+
+
+@pytest.mark.parametrize(("height", "width"), [(63, 96), (64, 95)])
+def test_an_odd_side_is_refused(tmp_path, height, width):
+    with pytest.raises(ValueError, match="even"):
+        media.write_clip(tmp_path / "clip.mp4", moving_frames(2, height, width), 8)
+
+
+def test_frames_of_two_sizes_are_refused(tmp_path):
+    frames = [moving_frames(1, 64, 64)[0], moving_frames(1, 32, 32)[0]]
+    with pytest.raises(ValueError, match="one size"):
+        media.write_clip(tmp_path / "clip.mp4", frames, 8)
+
+
+def test_no_frame_is_no_clip(tmp_path):
+    for writer in (media.write_clip, media.write_webm, media.write_gif):
+        with pytest.raises(ValueError, match="at least one frame"):
+            writer(tmp_path / "clip.mp4", [], 8)
+
+
+# Joining
+
+
+def clips_of(folder, count, num_frames=5, **update):
+    paths = [folder / f"{index}.mp4" for index in range(count)]
+    for index, path in enumerate(paths):
+        media.write_clip(path, moving_frames(num_frames, seed=index, **update), 8)
+    return paths
+
+
+def test_joining_forty_clips_keeps_every_frame_bit_for_bit(tmp_path):
+    paths = clips_of(tmp_path, 40)
+    film = tmp_path / "film.mp4"
+    assert media.join(paths, film) == 200
+    joined = list(media.read_frames(film))
+    apart = [frame for path in paths for frame in media.read_frames(path)]
+    assert len(joined) == 200
+    assert all(np.array_equal(one, other) for one, other in zip(joined, apart, strict=True))
+    assert seconds(film) == pytest.approx(25.0)
+
+
+def test_a_joined_film_starts_to_play_before_it_is_loaded_and_can_be_joined_again(tmp_path):
+    film, longer = tmp_path / "film.mp4", tmp_path / "longer.mp4"
+    paths = clips_of(tmp_path, 2)
+    media.join(paths, film, "recipe")
+    data = film.read_bytes()
+    assert data.index(b"moov") < data.index(b"mdat")
+    assert media.read_info(film).comment == "recipe"
+    assert media.join([film, paths[0]], longer) == 15
+    assert len(list(media.read_frames(longer))) == 15
+
+
+def test_clips_of_another_size_and_rate_are_fitted_and_keep_their_time(tmp_path):
+    small, large, film = tmp_path / "s.mp4", tmp_path / "l.mp4", tmp_path / "film.mp4"
+    media.write_clip(small, moving_frames(8, 64, 64), 8)
+    media.write_clip(large, moving_frames(12, 96, 128), 12)
+    assert media.join([small, large], film) == 20
+    frames = list(media.read_frames(film))
+    assert {frame.shape for frame in frames} == {(64, 64, 3)}
+    assert len(frames) == 20
+    assert seconds(film) == pytest.approx(2.0, abs=1e-3)
+    assert frames[-1][2, 32].max() < 30  # the black bar above a wider picture
+    assert psnr(np.stack(frames[:8]), moving_frames(8, 64, 64)) > 30
+
+
+def test_joining_nothing_is_an_error(tmp_path):
+    with pytest.raises(ValueError, match="nothing to join"):
+        media.join([], tmp_path / "film.mp4")
+
+
+PEAK = """
+    import resource, sys
+    from pathlib import Path
+    from studio import media
+    clip, out, count, again = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), sys.argv[4] == "encoded"
+    if again:
+        media.write_webm(out, media.joined_frames([clip] * count), 8)
+    else:
+        media.join([clip] * count, out)
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="no resource usage there")
+@pytest.mark.parametrize(("how", "suffix"), [("copied", ".mp4"), ("encoded", ".webm")])
+def test_the_memory_of_a_join_does_not_depend_on_its_length(tmp_path, how, suffix):
+    clip = tmp_path / "clip.mp4"
+    rng = np.random.default_rng(0)
+    frames = moving_frames(25, 256, 256) if how == "encoded" else rng.integers(0, 255, (25, 256, 256, 3))
+    media.write_clip(clip, frames.astype(np.uint8), 8)
+
+    def peak(count):
+        command = [sys.executable, "-c", textwrap.dedent(PEAK), clip, tmp_path / f"film{suffix}", count, how]
+        env = {**os.environ, "PYTHONPATH": str(Path.cwd())}
+        ended = subprocess.run(
+            [str(part) for part in command], env=env, capture_output=True, text=True, timeout=300, check=True
+        )
+        return int(ended.stdout)
+
+    few, many = (2, 40) if how == "copied" else (2, 10)
+    extra = (many - few) * (clip.stat().st_size if how == "copied" else 25 * 256 * 256 * 3)
+    assert peak(many) - peak(few) < extra / 1024 / 4
+
+
+# Other containers
+
+
+def test_a_webm_holds_every_frame(tmp_path):
+    path = tmp_path / "clip.webm"
+    frames = moving_frames(9)
+    assert media.write_webm(path, frames, 8) == 9
+    assert psnr(np.stack(list(media.read_frames(path))), frames) > 30
+    assert path.read_bytes()[:4] == b"\x1aE\xdf\xa3"
+
+
+def test_a_gif_holds_every_frame_lasts_as_long_and_loops_for_ever(tmp_path):
+    path = tmp_path / "clip.gif"
+    frames = moving_frames(16)
+    assert media.write_gif(path, frames, 8) == 16
+    assert psnr(np.stack(list(media.read_frames(path))), frames) > 30
+    from PIL import Image
+
+    with Image.open(path) as image:
+        assert (image.n_frames, image.info["loop"]) == (16, 0)
+        lasts = 0
+        for index in range(image.n_frames):
+            image.seek(index)
+            lasts += image.info["duration"]
+    assert lasts == pytest.approx(2000, abs=20)
+
+
+# What cannot be read
+
+
+@pytest.mark.parametrize("data", [None, b"", b"not a video at all" * 50])
+def test_a_file_that_is_no_video_is_told_in_a_sentence(tmp_path, data):
+    path = tmp_path / "clip.mp4"
+    if data is not None:
+        path.write_bytes(data)
+    for read in (media.count_frames, media.read_info, lambda path: next(media.read_frames(path))):
+        with pytest.raises(InputError, match="missing or damaged"):
+            read(path)
+
+
+def test_a_damaged_clip_among_those_to_join_is_named(tmp_path):
+    paths = clips_of(tmp_path, 2)
+    paths[1].write_bytes(paths[1].read_bytes()[:500])
+    with pytest.raises(InputError, match=r"1\.mp4"):
+        media.join(paths, tmp_path / "film.mp4")
