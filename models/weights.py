@@ -92,7 +92,11 @@ def load_pipeline(pipeline_class: type[Any], card: ModelCard, source: Path | str
     try:
         with quiet():
             pipeline = pipeline_class.from_pretrained(
-                where, revision=card.revision or None, torch_dtype=dtype, local_files_only=is_folder
+                where,
+                revision=card.revision or None,
+                dtype=dtype,
+                local_files_only=is_folder,
+                use_safetensors=True,
             )
     except (OSError, ValueError, KeyError, RuntimeError, AttributeError) as error:
         raise InputError(
