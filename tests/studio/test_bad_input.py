@@ -1,0 +1,144 @@
+"""What cannot be done is said in a sentence, before anything has changed."""
+
+from __future__ import annotations
+
+from collections import namedtuple
+
+import pytest
+
+from studio.errors import InputError
+from studio.studio import Studio
+from tests.studio.test_studio import made, searched
+
+BAD = {
+    "empty prompt": ({"prompt": "   "}, "prompt is empty"),
+    "enormous prompt": ({"prompt": "fox " * 5000}, "takes at most"),
+    "enormous negative prompt": ({"negative_prompt": "fox " * 5000}, "takes at most"),
+    "k above the steps": ({"preview_steps": 5}, "Lower k"),
+    "k of zero": ({"preview_steps": 0}, "preview takes"),
+    "no steps": ({"num_inference_steps": 0}, "steps"),
+    "too many steps": ({"num_inference_steps": 10_000}, "steps"),
+    "no candidates": ({"candidates": 0}, "1 to 32 candidates"),
+    "too many candidates": ({"candidates": 33}, "1 to 32 candidates"),
+    "illegal size": ({"width": 33}, "multiples of 32"),
+    "enormous size": ({"height": 32 * 1000}, "at most"),
+    "negative size": ({"height": -32}, "multiples of 32"),
+    "illegal number of frames": ({"num_frames": 10}, "Try 9 or 13"),
+    "too many frames": ({"num_frames": 4001}, "at most"),
+    "negative seed": ({"seed": -1}, "whole number from 0"),
+    "huge seed": ({"seed": 2**70}, "whole number from 0"),
+    "no guidance": ({"guidance_scale": 0.5}, "guidance"),
+    "guidance that is no number": ({"guidance_scale": float("nan")}, "guidance"),
+    "missing guide": ({"guide": "0" * 32 + ".png"}, "Upload it again"),
+    "guide from another place": ({"guide": "../../../etc/passwd"}, "Upload it again"),
+    "unknown model": ({"model": "sora"}, "Choose one of: pocket"),
+}
+
+
+@pytest.mark.parametrize("verb", ["search", "make"])
+@pytest.mark.parametrize("bad", sorted(BAD))
+def test_a_request_that_cannot_be_made_changes_nothing(studio: Studio, request_, bad, verb):
+    choice, sentence = BAD[bad]
+    project = studio.create_project("A film")
+    request = request_.model_copy(update=choice)
+    with pytest.raises(InputError, match=sentence):
+        studio.search(project.id, request) if verb == "search" else studio.make(project.id, [request])
+    assert studio.project(project.id) == project
+    assert studio.active_job(project.id) is None
+    assert not studio.store.media_dir(project.id).exists()
+
+
+def test_one_bad_request_among_good_ones_stops_the_film_before_it_begins(studio, request_):
+    project = studio.create_project()
+    with pytest.raises(InputError, match="takes at most"):
+        studio.make(project.id, [request_, request_.model_copy(update={"prompt": "fox " * 5000})])
+    assert studio.project(project.id) == project
+
+
+def test_a_full_disk_is_told_before_any_work(studio, request_, monkeypatch):
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr("shutil.disk_usage", lambda path: usage(2**30, 2**30, 0))
+    project = studio.create_project()
+    with pytest.raises(InputError, match="disk is nearly full"):
+        studio.search(project.id, request_)
+
+
+def test_a_missing_weight_file_is_named(settings, request_, tmp_path):
+    settings = settings.model_copy(update={"sources": {"pocket": str(tmp_path / "nowhere")}})
+    with Studio(settings) as studio:
+        project = studio.create_project()
+        with pytest.raises(InputError, match="nowhere"):
+            studio.load("pocket")
+        view = studio.wait(studio.search(project.id, request_))
+        assert view.state == "failed"
+        assert "nowhere" in view.error
+        assert "nowhere" in studio.ready("pocket")
+        assert studio.project(project.id) == project
+
+
+def test_a_guide_is_for_the_first_segment(studio, request_, tmp_path):
+    from PIL import Image
+
+    Image.new("RGB", (64, 64)).save(tmp_path / "guide.png")
+    project = made(studio, request_)
+    guide = studio.add_guide(project.id, tmp_path / "guide.png")
+    with pytest.raises(InputError, match="for the first segment"):
+        studio.search(project.id, request_.model_copy(update={"guide": guide}))
+
+
+def test_a_chunk_that_would_repeat_the_film_only_is_refused(studio, request_):
+    project = made(studio, request_)
+    with pytest.raises(InputError, match="nothing new"):
+        studio.search(project.id, request_.model_copy(update={"num_frames": 5}))
+
+
+def test_a_guide_that_is_no_image_is_refused(studio, tmp_path):
+    (tmp_path / "guide.png").write_text("not a picture")
+    project = studio.create_project()
+    with pytest.raises(InputError):
+        studio.add_guide(project.id, tmp_path / "guide.png")
+    assert studio.project(project.id) == project
+
+
+def test_a_candidate_that_is_gone_cannot_be_picked(studio, request_):
+    empty = studio.create_project()
+    with pytest.raises(InputError, match="gallery is empty"):
+        studio.pick(empty.id, "nothing")
+    project = searched(studio, request_)
+    with pytest.raises(InputError, match="no longer in the gallery"):
+        studio.pick(project.id, "nothing")
+
+
+@pytest.mark.parametrize("title", ["  ", "x" * 1000])
+def test_a_title_is_a_few_words(studio, title):
+    project = studio.create_project("A film")
+    with pytest.raises(InputError, match="title"):
+        studio.rename_project(project.id, title)
+    assert studio.project(project.id).title == "A film"
+
+
+def test_a_film_without_segments_cannot_be_exported(studio):
+    with pytest.raises(InputError, match="Make a segment first"):
+        studio.film(studio.create_project().id)
+
+
+def test_undo_of_nothing_is_told(studio):
+    with pytest.raises(InputError, match="nothing to undo"):
+        studio.undo(studio.create_project().id)
+
+
+@pytest.mark.parametrize("number", [0, 501])
+def test_a_film_has_a_number_of_segments(studio, request_, number):
+    with pytest.raises(InputError, match="1 to 500 segments"):
+        studio.make(studio.create_project().id, [request_] * number)
+
+
+def test_no_project_of_that_id(studio, request_):
+    for verb in (
+        lambda: studio.project("f" * 32),
+        lambda: studio.search("f" * 32, request_),
+        lambda: studio.delete_project("../.."),
+        lambda: studio.media_path("../..", "studio.db"),
+    ):
+        with pytest.raises(InputError):
+            verb()

@@ -1,0 +1,129 @@
+"""Whatever happens in the middle, what was finished is kept and nothing else has changed."""
+
+from __future__ import annotations
+
+import pytest
+
+from studio.errors import InputError
+from tests.studio.test_studio import made, picked, searched
+
+
+def cancel_when(studio, job_id, holds):
+    """Cancel a job as soon as `holds()`; its last view."""
+    for view in studio.follow(job_id):
+        if not view.ended and holds(view):
+            studio.cancel(job_id)
+    return studio.job(job_id)
+
+
+def slow(request):
+    """A request with enough steps to be cancelled in."""
+    return request.model_copy(update={"num_inference_steps": 50, "preview_steps": 20})
+
+
+def test_cancel_in_a_search_keeps_the_candidates_made_so_far(studio, request_):
+    project = studio.create_project()
+    job = studio.search(project.id, slow(request_))
+    view = cancel_when(studio, job, lambda view: studio.project(project.id).gallery is not None)
+    assert view.state == "cancelled"
+    gallery = studio.project(project.id).gallery
+    assert 1 <= len(gallery.candidates) < 3
+    assert len(picked(studio, studio.project(project.id)).branch()) == 1
+
+
+@pytest.mark.parametrize("previews", ["schedule", "prefix"])
+def test_cancel_in_the_full_run_leaves_the_project_as_it_was(studio, request_, previews):
+    before = searched(studio, slow(request_).model_copy(update={"previews": previews}))
+    job = studio.pick(before.id, before.gallery.candidates[0].id)
+    view = cancel_when(studio, job, lambda view: view.done > 0)
+    assert view.state == "cancelled"
+    assert studio.project(before.id) == before
+    assert len(picked(studio, before).branch()) == 1
+
+
+def test_cancel_in_a_long_film_keeps_its_finished_segments(studio, request_):
+    project = studio.create_project()
+    job = studio.make(project.id, [slow(request_)] * 4)
+    view = cancel_when(studio, job, lambda view: studio.project(project.id).head is not None)
+    assert view.state == "cancelled"
+    assert 1 <= len(studio.project(project.id).branch()) < 4
+
+
+def test_a_pick_ends_the_search_that_still_fills_the_gallery(studio, request_):
+    project = studio.create_project()
+    job = studio.search(project.id, slow(request_))
+    for _ in studio.follow(job):
+        gallery = studio.project(project.id).gallery
+        if gallery is not None:
+            break
+    view = studio.wait(studio.pick(project.id, gallery.candidates[0].id))
+    assert view.state == "done"
+    assert studio.job(job).state == "cancelled"
+
+
+def test_a_crash_in_the_worker_fails_the_job_with_a_sentence_and_keeps_the_project(
+    studio, request_, monkeypatch
+):
+    before = made(studio, request_)
+
+    def broken(*inputs, **named):
+        raise RuntimeError("the network fell over")
+
+    monkeypatch.setattr(studio.worker._model._pipeline.transformer, "forward", broken)
+    view = studio.wait(studio.search(before.id, request_))
+    assert view.state == "failed"
+    assert "the network fell over" in view.error
+    assert studio.project(before.id) == before
+
+
+def test_after_a_crash_the_studio_works_on(studio, request_, monkeypatch):
+    project = made(studio, request_)
+    with monkeypatch.context() as patch:
+        patch.setattr(studio.worker._model._pipeline.transformer, "forward", None)
+        assert studio.wait(studio.search(project.id, request_)).state == "failed"
+    assert studio.wait(studio.search(project.id, request_)).state == "done"
+
+
+def test_a_project_at_work_takes_no_second_job(studio, request_):
+    project = studio.create_project()
+    job = studio.search(project.id, slow(request_))
+    for forbidden in (
+        lambda: studio.search(project.id, request_),
+        lambda: studio.make(project.id, [request_]),
+        lambda: studio.restart_from(project.id, None),
+    ):
+        with pytest.raises(InputError, match="still at work"):
+            forbidden()
+    studio.cancel(job)
+    studio.wait(job)
+
+
+def test_deleting_a_project_at_work_cancels_its_job(studio, request_):
+    project = studio.create_project()
+    job = studio.search(project.id, slow(request_))
+    studio.delete_project(project.id)
+    assert studio.projects() == []
+    assert studio.job(job).state == "cancelled"
+
+
+def test_a_disk_that_fills_up_fails_the_job_with_a_sentence_and_keeps_the_project(
+    studio, request_, monkeypatch
+):
+    import errno
+
+    before = made(studio, request_)
+
+    def full(*inputs, **named):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(studio_media(), "write_clip", full)
+    view = studio.wait(studio.make(before.id, [request_]))
+    assert view.state == "failed"
+    assert "disk" in view.error
+    assert studio.project(before.id) == before
+
+
+def studio_media():
+    import studio.media
+
+    return studio.media

@@ -1,0 +1,55 @@
+"""What a request costs is told before the button is pressed."""
+
+from __future__ import annotations
+
+import pytest
+
+from studio import costs
+from studio.timeline import ChunkRequest
+from tests.studio.test_studio import made
+
+REQUEST = ChunkRequest(prompt="a fox", candidates=4, preview_steps=4, num_inference_steps=20)
+MEASURED = {"evaluation 128x128x17": 0.1, "decode 128x128x17": 0.5, "judge 128x128x17": 0.1}
+
+
+def measured(model: str, key: str) -> float | None:
+    return MEASURED.get(key)
+
+
+def unknown(model: str, key: str) -> float | None:
+    return None
+
+
+@pytest.mark.parametrize(
+    ("choice", "sentence"),
+    [
+        ({}, "4 previews of 4 steps, then 20 steps: about 10 s"),  # 72 evaluations, 5 decodings, 5 scores
+        ({"previews": "prefix"}, "4 previews of 4 steps, then the 16 steps that are left: about 9 s"),
+        ({"strategy": "naive"}, "20 steps: about 5 s"),
+        ({"strategy": "brute-force"}, "4 full runs of 20 steps: about 18 s"),
+        ({"strategy": "naive", "guidance_scale": 1.0}, "20 steps: about 3 s"),
+        ({"candidates": 1, "preview_steps": 1}, "1 preview of 1 step, then 20 steps: about 5 s"),
+    ],
+)
+def test_the_sentence_tells_what_is_done_and_how_long_it_takes(choice, sentence):
+    assert costs.cost(REQUEST.model_copy(update=choice), measured).sentence == sentence
+
+
+def test_before_any_measurement_the_network_evaluations_are_told():
+    cost = costs.cost(REQUEST, unknown)
+    assert cost.sentence == "4 previews of 4 steps, then 20 steps: about 72 network evaluations"
+    assert cost.seconds is None
+
+
+def test_a_film_costs_what_its_segments_cost():
+    cost = costs.film_cost([REQUEST] * 30, measured)
+    assert cost.evaluations == 30 * 72
+    assert cost.sentence == "30 segments: about 5 min"
+
+
+def test_a_run_leaves_its_timings_for_the_next_cost(studio, request_):
+    assert studio.cost(request_).seconds is None
+    made(studio, request_)
+    cost = studio.cost(request_)
+    assert 0 < cost.preview_seconds < cost.seconds
+    assert studio.cost(request_.model_copy(update={"width": 64})).seconds is None

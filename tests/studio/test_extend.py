@@ -1,0 +1,54 @@
+"""A film of a given length from a few prompts."""
+
+from __future__ import annotations
+
+import pytest
+
+from models.catalog import card
+from studio.errors import InputError
+from studio.extend import plan
+from studio.timeline import ChunkRequest
+
+POCKET = card("pocket")  # 8 frames a second, chunks of 17 frames of which later ones repeat 5
+FIRST = ChunkRequest(prompt="", candidates=4, seed=1, guide="image.png")
+
+
+def test_without_a_length_every_prompt_is_one_chunk():
+    assert [each.prompt for each in plan(FIRST, ["a", "b"], POCKET)] == ["a", "b"]
+
+
+@pytest.mark.parametrize(("seconds", "chunks"), [(0.1, 1), (17 / 8, 1), (18 / 8, 2), (29 / 8, 2), (8, 5)])
+def test_a_length_is_rounded_up_to_whole_chunks(seconds, chunks):
+    assert len(plan(FIRST, ["a"], POCKET, seconds=seconds)) == chunks
+
+
+def test_a_film_that_goes_on_has_new_frames_only():
+    assert len(plan(FIRST, ["a"], POCKET, seconds=24 / 8, continues=True)) == 2
+
+
+def test_prompts_get_equal_shares_of_the_chunks():
+    prompts = [each.prompt for each in plan(FIRST, ["a", "b"], POCKET, seconds=8)]
+    assert prompts == ["a", "a", "a", "b", "b"]
+
+
+def test_no_two_chunks_draw_the_same_noise():
+    requests = plan(FIRST, ["a"], POCKET, seconds=8)
+    seeds = [request.seed + j for request in requests for j in range(request.candidates)]
+    assert len(set(seeds)) == len(seeds)
+
+
+def test_the_guide_is_for_the_first_chunk():
+    assert [each.guide for each in plan(FIRST, ["a", "b"], POCKET)] == ["image.png", None]
+
+
+@pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf")])
+def test_a_length_is_a_positive_number(seconds):
+    with pytest.raises(InputError, match="Ask for a few seconds"):
+        plan(FIRST, ["a"], POCKET, seconds=seconds)
+
+
+def test_a_length_too_short_for_its_prompts_says_which_would_do():
+    prompts = ["a", "b", "c"]
+    with pytest.raises(InputError, match="at least 4 seconds"):
+        plan(FIRST, prompts, POCKET, seconds=2)
+    assert len(plan(FIRST, prompts, POCKET, seconds=4)) == 3
