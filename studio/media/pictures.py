@@ -19,7 +19,7 @@ Frames = NDArray[np.uint8]
 MAX_PIXELS = 50_000_000
 MIN_SIDE = 16
 MAX_SIDE = 2048
-_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
+_FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "GIF", "BMP", "TIFF")
 
 
 def read_guide(path: Path, max_mb: float = 20) -> Frames:
@@ -37,10 +37,12 @@ def read_guide(path: Path, max_mb: float = 20) -> Frames:
     """
     path = Path(path)
     _check_file(path, max_mb)
+    Image.init()
+    formats = [name for name in _FORMATS if name in Image.OPEN]  # not every build reads AVIF
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the number of pixels is checked here, before any is decoded
-            with Image.open(path, formats=_FORMATS) as image:
+            with Image.open(path, formats=formats) as image:
                 _check_size(image)
                 return _upright_rgb(image)
     except InputError:
