@@ -1,0 +1,117 @@
+// The film so far, the take that is being made, or, on an empty project, how to begin.
+const glow = h("div", { className: "glow", "aria-hidden": "true" });
+const film = h("video", { className: "film", playsInline: true, preload: "auto" });
+label(film, "The film so far");
+const live = h("div", { className: "live" });
+const empty = h("div", { className: "empty" });
+const toggle = h("button", { type: "button", className: "quiet square toggle" }, icon("play"));
+const scrub = h("input", { type: "range", className: "scrub", min: "0", max: "1", step: "0.001", value: "0" });
+label(scrub, "Position in the film");
+const clock = h("span", { className: "clock" });
+const again = h("button", { type: "button", className: "quiet to-candidates", text: "Candidates" });
+const wide = h("button", { type: "button", className: "quiet square", title: "Full screen" }, icon("wide"));
+label(wide, "Full screen");
+const save = h("a", { className: "quiet download", title: "Download mp4" }, icon("down"), h("span", { text: "Download mp4" }));
+const bar = h("footer", { className: "under" }, toggle, scrub, clock, again, wide, save);
+const screen = h("div", { className: "screen" }, glow, film, live, empty);
+element.replaceChildren(h("section", { className: "player" }, screen, bar));
+label(element.firstChild, "Film");
+again.addEventListener("click", () => element.closest("#stage")?.classList.remove("film-first"));
+wide.addEventListener("click", () => film.requestFullscreen?.());
+
+const play = () => (film.paused ? film.play().catch(() => {}) : film.pause());
+toggle.addEventListener("click", play);
+film.addEventListener("click", play);
+scrub.addEventListener("input", () => (film.currentTime = Number(scrub.value) * (film.duration || 0)));
+const announce = () => {
+  const { currentTime: time, duration } = film;
+  const total = duration || 0;
+  scrub.value = total ? String(time / total) : "0";
+  scrub.style.setProperty("--done", `${total ? (100 * time) / total : 0}%`);
+  say(clock, `${time.toFixed(1)} / ${seconds(total)}`);
+  scrub.setAttribute("aria-valuetext", `${time.toFixed(1)} of ${total.toFixed(1)} seconds`);
+  dispatchEvent(new CustomEvent("studio:time", { detail: { time, total } }));
+};
+const state = () => {
+  toggle.replaceChildren(icon(film.paused ? "play" : "pause"));
+  label(toggle, film.paused ? "Play the film" : "Pause the film");
+  announce();
+};
+const smooth = () => {
+  if (film.paused) return;
+  announce();
+  requestAnimationFrame(smooth);
+};
+for (const kind of ["timeupdate", "seeked", "loadedmetadata"]) film.addEventListener(kind, announce);
+for (const kind of ["play", "pause", "ended"]) film.addEventListener(kind, state);
+film.addEventListener("play", () => requestAnimationFrame(smooth));
+addEventListener("studio:seek", (event) => {
+  film.currentTime = event.detail.time;
+  element.closest("#stage")?.classList.add("film-first");
+});
+state();
+
+const begin = (examples) =>
+  empty.replaceChildren(
+    h("h2", { text: "What will happen?" }),
+    h("p", { text: "Describe one moment. The studio draws several takes of it, quick and rough; you choose one, it is made in full, and the next moment goes on from there." }),
+    h(
+      "div",
+      { className: "examples" },
+      ...examples.slice(0, 6).map((example) =>
+        h("button", { type: "button", className: "chip", text: example, onclick: () => studioPrompt(example) }),
+      ),
+    ),
+  );
+
+const studioPrompt = (text) => {
+  const box = document.querySelector("#prompt textarea");
+  if (!box) return;
+  box.value = text;
+  box.dispatchEvent(new Event("input", { bubbles: true }));
+  box.focus();
+};
+
+let begun = false;
+const draw = () => {
+  const { url = null, poster = "", name = "film", examples = [], making = null } = props.value || {};
+  if (!begun && examples.length) {
+    begun = true;
+    begin(examples);
+  }
+  const stage = element.closest("#stage");
+  stage?.classList.toggle("empty-stage", !url && !making);
+  empty.hidden = Boolean(url || making);
+  film.hidden = !url || Boolean(making);
+  bar.hidden = !url;
+  const shown = poster ? `url("${encodeURI(poster)}")` : "";
+  if (glow.dataset.shown !== shown) {
+    glow.dataset.shown = shown;
+    glow.style.backgroundImage = shown;
+  }
+  if (url && film.getAttribute("src") !== url) {
+    film.poster = poster;
+    film.src = url;
+  }
+  if (!url && film.hasAttribute("src")) {
+    film.removeAttribute("src");
+    film.load();
+  }
+  live.hidden = !making;
+  if (making && live.dataset.clip !== making) {
+    live.dataset.clip = making;
+    const next = loop(making);
+    next.addEventListener("loadeddata", () => [...live.children].slice(0, -1).forEach((old) => old.remove()), { once: true });
+    live.append(next);
+  }
+  if (!making) {
+    live.replaceChildren();
+    live.dataset.clip = "";
+  }
+  if (url) {
+    save.href = url;
+    save.setAttribute("download", `${name}.mp4`);
+  }
+};
+watch("value", draw);
+draw();

@@ -1,0 +1,60 @@
+// All projects, newest first.
+const shut = () => document.body.classList.remove("projects-open");
+const fresh = h(
+  "button",
+  { type: "button", className: "row-button new", onclick: () => { shut(); trigger("fresh"); } },
+  icon("plus"),
+  h("span", { text: "New project" }),
+);
+const heading = h("h2", { text: "Projects" });
+const list = h("ul");
+const none = h("p", { className: "faint", text: "Projects are kept here as soon as you make something." });
+const away = h("button", { type: "button", className: "quiet square away", onclick: shut }, icon("close"));
+label(away, "Close the list of projects");
+const rail = h("nav", { className: "rail" }, h("header", {}, heading, away), fresh, none, list);
+label(rail, "Projects");
+const veil = h("div", { className: "veil", onclick: shut });
+element.replaceChildren(veil, rail);
+document.addEventListener("keydown", (event) => { if (event.key === "Escape") shut(); });
+
+const make = (item) => {
+  const picture = h("span", { className: "thumb" });
+  const name = h("b");
+  const small = h("small");
+  const open = h("button", { type: "button", className: "row-button" }, picture, h("span", {}, name, small));
+  const bin = h("button", { type: "button", className: "quiet square bin" }, icon("bin"));
+  const row = h("li", {}, open, bin);
+  open.addEventListener("click", () => { shut(); trigger("open", { id: item.key }); });
+  let sure = 0;
+  const calm = () => { row.classList.remove("sure"); bin.replaceChildren(icon("bin")); clearTimeout(sure); sure = 0; };
+  bin.addEventListener("click", () => {
+    if (sure) { calm(); trigger("remove", { id: item.key }); return; }
+    row.classList.add("sure");
+    bin.replaceChildren(h("span", { text: "Delete?" }));
+    sure = setTimeout(calm, 4000);
+  });
+  bin.addEventListener("blur", calm);
+  return row;
+};
+
+const update = (row, item) => {
+  const [open, bin] = row.children;
+  say(open.querySelector("b"), item.title);
+  say(open.querySelector("small"), item.length);
+  open.setAttribute("aria-current", String(item.key === props.value.current));
+  label(bin, `Delete ${item.title}`);
+  const picture = open.querySelector(".thumb");
+  const source = item.poster ? `url("${encodeURI(item.poster)}")` : "";
+  if (picture.dataset.source !== source) {
+    picture.dataset.source = source;
+    picture.style.backgroundImage = source;
+  }
+};
+
+const draw = () => {
+  const { items = [] } = props.value || {};
+  none.hidden = items.length > 0;
+  keyed(list, items, make, update);
+};
+watch("value", draw);
+draw();

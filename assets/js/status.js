@@ -1,0 +1,18 @@
+// Whether the model is loaded, and the switch between light and dark.
+const pill = h("span", { className: "pill", role: "status" }, h("i"), h("span", { className: "words" }));
+const shade = h("button", { type: "button", className: "quiet square", title: "Light or dark" }, icon("moon"));
+label(shade, "Switch between light and dark");
+shade.addEventListener("click", () => {
+  const dark = document.body.classList.toggle("dark");
+  localStorage.setItem("studio:shade", dark ? "dark" : "light");
+});
+element.replaceChildren(pill, shade);
+const draw = () => {
+  const { ready = false, sentence = "" } = props.value || {};
+  pill.classList.toggle("ready", ready);
+  pill.hidden = !sentence;
+  pill.title = sentence;
+  say(pill.lastChild, sentence);
+};
+watch("value", draw);
+draw();

@@ -1,0 +1,19 @@
+// The open project lives in the address, so that a reload or a bookmark comes back to it. So does what was
+// typed for it and not yet used.
+const draft = (project) => `studio:draft:${project}`;
+let was = null;
+const draw = () => {
+  const { project = "", head = "" } = props.value || {};
+  const address = new URL(location.href);
+  const before = address.searchParams.get("project") || "";
+  if (was && was.project === project && was.head !== head) sessionStorage.removeItem(draft(project));
+  if (was || project) was = { project, head };
+  if (before === project) return;
+  const typed = sessionStorage.getItem(draft(before));
+  if (!before && project && typed) sessionStorage.setItem(draft(project), typed);
+  sessionStorage.removeItem(draft(""));
+  if (project) address.searchParams.set("project", project);
+  else address.searchParams.delete("project");
+  history.replaceState(history.state, "", address);
+};
+watch("value", draw);

@@ -1,0 +1,53 @@
+"""Where everything stands: the list of projects, the stage with its timeline, and the composer."""
+
+from dataclasses import dataclass
+
+import gradio as gr
+
+from studio.studio import Studio
+from studio.ui.live import panel
+from studio.ui.panels import gallery, job, player, projects, prompt, timeline
+
+
+@dataclass
+class Parts:
+    """Every element of the page that an event can read or change."""
+
+    where: gr.HTML
+    status: gr.HTML
+    notice: gr.HTML
+    projects: gr.HTML
+    title: gr.Textbox
+    gallery: gr.HTML
+    player: gr.HTML
+    job: gr.HTML
+    timeline: gr.HTML
+    composer: prompt.Composer
+    clock: gr.Timer
+
+
+def place(studio: Studio) -> Parts:
+    """Place all panels; called inside `gr.Blocks`."""
+    where = panel("where")
+    with gr.Row(elem_id="topbar"):
+        panel("brand")
+        title = projects.build_title()
+        status = panel("status")
+    with gr.Row(elem_id="workspace"):
+        listed = projects.build()
+        with gr.Column(elem_id="main"):
+            notice = panel("notice")
+            with gr.Column(elem_id="stage"):
+                film = player.build()
+                takes = gallery.build()
+            progress = job.build()
+            strip = timeline.build()
+        with gr.Column(elem_id="composer"):
+            composer = prompt.build(studio.cards(), studio.settings.model)
+    return Parts(
+        where, status, notice, listed, title, takes, film, progress, strip, composer, gr.Timer(IDLE_SECONDS)
+    )
+
+
+IDLE_SECONDS = 3.0
+BUSY_SECONDS = 0.5

@@ -1,0 +1,31 @@
+"""Panels drawn in the browser by constant scripts.
+
+A panel's template never changes and its value is plain data. Words from people reach the page through
+`textContent` alone: Gradio's own templates would run `${...}` and `<img onerror>` in a prompt.
+"""
+
+from pathlib import Path
+
+import gradio as gr
+
+ASSETS = Path(__file__).resolve().parents[2] / "assets"
+
+
+def script(name: str) -> str:
+    """The text of one constant script in `assets/js`."""
+    return (ASSETS / "js" / f"{name}.js").read_text(encoding="utf-8")
+
+
+def panel(name: str) -> gr.HTML:
+    """An element of the page whose value is data, drawn by `assets/js/<name>.js`.
+
+    Names of events that the script triggers become listeners, e.g. `panel.pick(handler)`.
+    """
+    return gr.HTML(
+        value={},
+        html_template="",
+        css_template="",
+        js_on_load=f"{script('dom')}\n{script(name)}",
+        apply_default_css=False,
+        elem_id=name,
+    )

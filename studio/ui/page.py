@@ -1,0 +1,161 @@
+"""The page as a whole: what is drawn after every event, from what `Studio` says at that moment.
+
+The browser holds only where it stands, so that a reload, a second tab and a restarted server show the same.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from studio.errors import InputError
+from studio.studio import Studio
+from studio.ui import layout, views
+from studio.ui.live import ASSETS, script
+from studio.ui.look import Look, Where, look, media_url, stamp
+from studio.ui.panels import gallery, job, player, projects, prompt, timeline
+from studio.ui.theme import theme
+
+Verb = Callable[[Where], Any]
+Drawn = dict[Any, Any]
+
+
+@dataclass
+class Page(layout.Parts):
+    """The parts of the page together with the studio whose state they show."""
+
+    studio: Studio
+    examples: list[str]
+    blocks: gr.Blocks
+
+    def listen(self, event: Callable[..., Any], handler: Callable[..., Drawn], *more: Any) -> None:
+        """Call `handler(where, prompt, *more)` on an event and draw what it returns. Cheap, so not queued."""
+        event(
+            handler,
+            inputs=[self.where, self.composer.prompt, *more],
+            outputs=self.drawn(),
+            queue=False,
+            show_progress="hidden",
+            api_visibility="private",
+        )
+
+    def drawn(self) -> list[Any]:
+        """Everything that `draw` may change."""
+        composer = self.composer
+        panels = [self.where, self.notice, self.status, self.projects, self.gallery, self.player]
+        inputs = [self.job, self.timeline, self.title, self.clock, composer.prompt, composer.search]
+        return [*panels, *inputs, composer.upload, composer.guide]
+
+    def after(self, where: Where, prompt: str, verb: Verb) -> Drawn:
+        """Do something, then draw; what a person can mend is told in a sentence and has changed nothing.
+
+        Args:
+            where: what the browser holds.
+            prompt: what stands in the prompt box.
+            verb: what to do; a dict that it returns changes `where`.
+        """
+        try:
+            done = verb(where)
+        except InputError as problem:
+            return self.draw(where, prompt, str(problem))
+        return self.draw({**where, **done} if isinstance(done, dict) else where, prompt)
+
+    def draw(self, where: Where, prompt: str, sentence: str | None = "") -> Drawn:
+        """The parts that have changed since the browser last drew them.
+
+        Args:
+            where: what the browser holds.
+            prompt: what stands in the prompt box.
+            sentence: what to tell the person; empty takes away what was told before, None leaves it.
+        """
+        try:
+            seen = look(self.studio, where)
+        except InputError as problem:
+            seen, sentence = Look(self.studio), str(problem)
+        stamps, had, changes = {}, where.get("stamps") or {}, {}
+        for name, (part, value, update) in self.shown(seen).items():
+            stamps[name] = stamp(value)
+            if stamps[name] != had.get(name):
+                changes[part] = update
+        if seen.trouble or sentence is not None:
+            changes[self.notice] = {"sentence": seen.trouble or sentence}
+        if seen.where.get("head") != where.get("head") and self.said(seen, prompt):
+            changes[self.composer.prompt] = gr.update(value="", **self.words(seen))
+        return {**changes, self.where: {**seen.where, "stamps": stamps}}
+
+    def shown(self, seen: Look) -> dict[str, tuple[Any, Any, Any]]:
+        """Every part by name: the component, what it shows, and the update that shows it."""
+        composer, busy = self.composer, seen.job is not None
+        current = seen.where.get("project", "")
+        listed = views.projects_view(
+            self.studio.projects(), current, lambda project_id, name: media_url(self.studio, project_id, name)
+        )
+        panels: list[tuple[str, Any, Any]] = [
+            ("status", self.status, views.status_view(self.studio.ready(self.studio.settings.model))),
+            ("projects", self.projects, listed),
+            ("gallery", self.gallery, views.gallery_view(seen)),
+            ("player", self.player, views.player_view(seen, self.examples)),
+            ("job", self.job, views.job_view(seen.job)),
+            ("timeline", self.timeline, views.timeline_view(seen)),
+        ]
+        title = seen.project.title if seen.project else ""
+        words = self.words(seen)
+        first = seen.project is None or seen.project.head is None
+        pace = layout.BUSY_SECONDS if busy else layout.IDLE_SECONDS
+        return {name: (part, view, view) for name, part, view in panels} | {
+            "title": (self.title, title, gr.update(value=title)),
+            "clock": (self.clock, pace, gr.Timer(pace)),
+            "prompt": (composer.prompt, words, gr.update(**words)),
+            "search": (composer.search, busy, gr.update(interactive=not busy)),
+            "upload": (composer.upload, first, gr.update(visible=first)),
+            "guide": (composer.guide, [current, first], gr.skip() if first else {}),
+        }
+
+    def words(self, seen: Look) -> dict[str, Any]:
+        """Label and placeholder of the prompt box."""
+        return views.prompt_words(seen.project)
+
+    def said(self, seen: Look, prompt: str) -> bool:
+        """Whether the prompt in the box has just become the newest chunk, so that the box can be emptied."""
+        project = seen.project
+        return (
+            project is not None
+            and project.head is not None
+            and project.segment(project.head).request.prompt == prompt.strip()
+        )
+
+
+def build(studio: Studio) -> gr.Blocks:
+    """The page over a started studio."""
+    with gr.Blocks(title="Chunkwise Studio", analytics_enabled=False, fill_width=True) as blocks:
+        parts = layout.place(studio)
+        page = Page(**vars(parts), studio=studio, examples=player.examples(), blocks=blocks)
+        for panel in (gallery, job, projects, prompt, timeline):
+            panel.bind(page)
+        page.listen(page.clock.tick, lambda where, said: page.draw(where, said, None))
+
+        def arrive(request: gr.Request) -> Drawn:
+            return page.draw({"project": request.query_params.get("project", "")}, "", "")
+
+        blocks.load(arrive, None, page.drawn(), queue=False, show_progress="hidden", api_visibility="private")
+    return blocks
+
+
+def launch_options(studio: Studio) -> dict[str, Any]:
+    """What `gr.Blocks.launch` needs besides the address: the look, the keys, and which files may be read."""
+    data = studio.settings.data_dir.resolve()
+    # Not as `css`: Gradio would put its own container in front of every selector, `body.dark` too.
+    style = (ASSETS / "css" / "studio.css").read_text(encoding="utf-8")
+    return {
+        "theme": theme(),
+        "js": script("page"),
+        "head": f"<style>\n{style}\n</style>",
+        "allowed_paths": [str(data / "media")],
+        "footer_links": [],
+        "run_history": False,
+        "enable_monitoring": False,
+        "max_file_size": f"{studio.settings.max_upload_mb}mb",
+        "show_error": True,
+        "ssr_mode": False,
+    }

@@ -1,0 +1,1 @@
+"""The panels of the page, one file each: its components, and what happens when they are touched."""

@@ -1,0 +1,60 @@
+"""The list of projects, and the title of the open one."""
+
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from studio.errors import InputError
+from studio.ui.live import panel
+
+if TYPE_CHECKING:
+    from studio.ui.page import Page
+
+
+def build() -> gr.HTML:
+    """Place the list."""
+    return panel("projects")
+
+
+def build_title() -> gr.Textbox:
+    """Place the title of the open project."""
+    return gr.Textbox(
+        label="Project title",
+        placeholder="Untitled project",
+        show_label=False,
+        container=False,
+        max_lines=1,
+        elem_id="title",
+    )
+
+
+def bind(page: "Page") -> None:
+    """Open, begin, delete and rename."""
+
+    def open_(where: dict[str, Any], prompt: str, event: gr.EventData) -> dict[Any, Any]:
+        project_id = str(event._data.get("id", ""))
+        page.studio.project(project_id)
+        return page.draw({"project": project_id}, prompt)
+
+    def fresh(where: dict[str, Any], prompt: str) -> dict[Any, Any]:
+        return page.draw({}, prompt)
+
+    def remove(where: dict[str, Any], prompt: str, event: gr.EventData) -> dict[Any, Any]:
+        project_id = str(event._data.get("id", ""))
+        kept = {} if where.get("project") == project_id else where
+        try:
+            page.studio.delete_project(project_id)
+        except InputError as problem:
+            return page.draw(kept, prompt, str(problem))
+        return page.draw(kept, prompt)
+
+    def rename(where: dict[str, Any], prompt: str, title: str) -> dict[Any, Any]:
+        if not where.get("project") or not title.strip():
+            return page.draw({**where, "stamps": {}}, prompt)
+        return page.after(where, prompt, lambda at: page.studio.rename_project(at["project"], title))
+
+    page.listen(page.projects.open, open_)
+    page.listen(page.projects.fresh, fresh)
+    page.listen(page.projects.remove, remove)
+    page.listen(page.title.submit, rename, page.title)
+    page.listen(page.title.blur, rename, page.title)

@@ -1,0 +1,261 @@
+"""What each panel shows, as plain data made from what `Studio` says. No Gradio in here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from studio.timeline import Candidate, ChunkRequest, Gallery, Project, Segment
+from studio.ui.look import Look
+
+if TYPE_CHECKING:
+    from studio.jobs import JobView
+    from studio.store import ProjectSummary
+
+View = dict[str, Any]
+Url = Callable[[str], str]
+
+MEANINGS = {
+    "guide": "Likeness to the guide frame: the lowest CLIP similarity of any frame (0 to 1)",
+    "prompt": "How well the frames fit the prompt: mean CLIP similarity",
+    "motion": "How much moves; 0 is a frozen picture",
+    "steady": "How little the look wanders from the first frame",
+}
+STRATEGIES = {"naive": "one take", "k-step": "k-step search", "brute-force": "brute force"}
+
+
+def duration(seconds: float) -> str:
+    """A length or a waiting time in words: `0.8 s`, `12 s`, `3 min 5 s`."""
+    if seconds < 10:
+        return f"{seconds:.1f} s".replace(".0 s", " s")
+    if seconds < 60:
+        return f"{round(seconds)} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+
+
+def file_name(title: str) -> str:
+    """A title as the name of a file that every system takes."""
+    kept = re.sub(r"[^\w\- ]+", "", title).strip()[:60]
+    return kept or "film"
+
+
+def scores(candidate_scores: dict[str, float], best: dict[str, float]) -> list[View]:
+    """Scores of one candidate; `share` is the length of its bar against the best of the gallery."""
+    return [
+        {
+            "name": name,
+            "text": f"{value:.2f}",
+            "share": max(0.0, min(1.0, value / best[name])) if best.get(name, 0) > 0 else 0.0,
+            "meaning": MEANINGS.get(name, name),
+        }
+        for name, value in candidate_scores.items()
+    ]
+
+
+def best_of(candidates: Iterable[Candidate]) -> dict[str, float]:
+    """The highest value of every score."""
+    best: dict[str, float] = {}
+    for candidate in candidates:
+        for name, value in candidate.scores.items():
+            best[name] = max(best.get(name, value), value)
+    return best
+
+
+def gallery_view(seen: Look) -> View:
+    """The candidates best first, with places for those that are still to come."""
+    job, gallery = seen.job, seen.gallery
+    searching = job is not None and job.kind != "pick"
+    if seen.live is not None or seen.project is None:
+        return {"id": None}
+    candidates = gallery.ranked() if gallery else ()
+    wanted = gallery.request.candidates if gallery else int(seen.where.get("expected") or 0)
+    waiting = max(0, wanted - len(candidates)) if searching else 0
+    if not candidates and not waiting:
+        return {"id": None}
+    best = best_of(candidates)
+    return {
+        "id": gallery.id if gallery else "coming",
+        "items": [
+            {"key": each.id, "clip": seen.url(each.preview), "scores": scores(each.scores, best)}
+            for each in candidates
+        ],
+        "waiting": waiting,
+        "open": job is None or job.kind == "search",
+        "making": job is not None and not searching,
+        "film": seen.film is not None,
+        "sentence": gallery_sentence(gallery, waiting, job),
+    }
+
+
+def gallery_sentence(gallery: Gallery | None, waiting: int, job: JobView | None) -> str:
+    """What to do with the gallery now."""
+    count = len(gallery.candidates) if gallery else 0
+    if waiting:
+        return f"{count} of {count + waiting} are here. Rough takes; the one you choose is made in full."
+    if job is not None:
+        return "The chosen take is being made in full."
+    keys = "the key 1" if count == 1 else f"the keys 1 to {min(count, 8)}"
+    return f"Choose one to make it in full: click it, or press {keys}."
+
+
+def player_view(seen: Look, examples: Sequence[str]) -> View:
+    """The film so far, the take that is being made, or how to begin."""
+    view: View = {
+        "url": None,
+        "making": seen.url(seen.live.clip) if seen.live else None,
+        "examples": examples,
+    }
+    branch = seen.project.branch() if seen.project else ()
+    if seen.project and branch and seen.film:
+        view |= {
+            "url": seen.film,
+            "poster": seen.url(branch[0].poster),
+            "name": file_name(seen.project.title),
+        }
+    return view
+
+
+def facts(segment: Segment) -> list[tuple[str, str]]:
+    """What somebody wants to know about a chunk, and what it takes to make it again."""
+    request = segment.request
+    how = STRATEGIES[request.strategy]
+    if request.strategy != "naive":
+        how += f", {request.candidates} candidates"
+    if request.strategy == "k-step":
+        how += f" of {request.preview_steps} steps"
+    known = [
+        ("Length", f"{duration(segment.seconds)}, {segment.num_frames} frames"),
+        ("Size", f"{segment.width} × {segment.height}"),
+        (
+            "Made by",
+            f"{request.model}, {request.num_inference_steps} steps, guidance {request.guidance_scale:g}",
+        ),
+        ("Chosen by", how),
+        ("Seed", str(segment.seed)),
+    ]
+    if segment.seconds_taken:
+        known.append(("Took", duration(segment.seconds_taken)))
+    return known + [(name.capitalize(), f"{value:.2f}") for name, value in segment.scores.items()]
+
+
+def segment_note(segment: Segment) -> str:
+    """The small line under a bar: how long, and how far it has drifted."""
+    note = duration(segment.seconds)
+    kept = segment.scores.get("guide")
+    return note if kept is None else f"{note} · likeness {kept:.2f}"
+
+
+def timeline_view(seen: Look) -> View:
+    """The bars of the film in playing order, a place for the chunk being made, and the other endings."""
+    project, job = seen.project, seen.job
+    if project is None:
+        return {"items": [], "others": []}
+    items: list[View] = []
+    at = 0.0
+    for segment in project.branch():
+        items.append(segment_view(segment, at, seen.url))
+        at += segment.seconds
+    if job is not None and items and (job.kind != "search" or seen.live is not None):
+        last = items[-1]["seconds"]
+        items.append({"key": f"job-{job.id}", "pending": True, "prompt": "Next chunk", "seconds": last})
+    tips = [tip for tip in project.tips() if tip.id != project.head]
+    return {
+        "items": items,
+        "others": [branch_view(project, tip, seen.url) for tip in tips],
+        "length": film_length(project),
+        "busy": job is not None,
+        "undoable": project.head is not None,
+    }
+
+
+def film_length(project: Project, segment_id: str | None = None) -> str:
+    """How long a branch plays, and of how many chunks it is made."""
+    branch = project.branch(segment_id)
+    if not branch:
+        return ""
+    count = f"{len(branch)} chunk" if len(branch) == 1 else f"{len(branch)} chunks"
+    return f"{duration(sum(segment.seconds for segment in branch))} · {count}"
+
+
+def segment_view(segment: Segment, start: float, url: Url) -> View:
+    """One bar of the strip; `start` is where it begins in the film, in seconds."""
+    return {
+        "key": segment.id,
+        "prompt": segment.request.prompt,
+        "poster": url(segment.poster),
+        "ratio": segment.width / segment.height,
+        "seconds": segment.seconds,
+        "start": start,
+        "note": segment_note(segment),
+        "facts": facts(segment),
+    }
+
+
+def branch_view(project: Project, tip: Segment, url: Url) -> View:
+    """One ending that is not the film now."""
+    return {
+        "key": tip.id,
+        "prompt": tip.request.prompt or "From the image alone",
+        "poster": url(tip.poster),
+        "note": film_length(project, tip.id),
+    }
+
+
+def job_view(job: JobView | None) -> View:
+    """Progress of the work under way."""
+    if job is None:
+        return {"id": None}
+    message = "Waiting for the work before it" if job.state == "queued" else job.message or "Starting"
+    left = f"about {duration(job.eta_seconds)} left" if job.eta_seconds is not None else ""
+    headline = {"search": "Searching", "pick": "Making the chosen take"}.get(job.kind, "Working")
+    return {
+        "id": job.id,
+        "message": message,
+        "done": job.done,
+        "total": job.total,
+        "left": left,
+        "headline": headline,
+    }
+
+
+def status_view(sentence: str | None) -> View:
+    """Whether the model is loaded, or what to wait for."""
+    return {"ready": sentence is None, "sentence": "Ready" if sentence is None else sentence}
+
+
+def projects_view(summaries: Sequence[ProjectSummary], current: str, url: Callable[[str, str], str]) -> View:
+    """The list of projects."""
+    return {
+        "current": current,
+        "items": [
+            {
+                "key": each.id,
+                "title": each.title,
+                "length": duration(each.seconds) if each.seconds else "No film yet",
+                "poster": url(each.id, each.poster) if each.poster else "",
+            }
+            for each in summaries
+        ],
+    }
+
+
+def button_words(request: ChunkRequest, seconds: float | None) -> str:
+    """What the button does and what it costs, before it is pressed."""
+    verb = {
+        "naive": "Make one take",
+        "k-step": f"Search {request.candidates} candidates",
+        "brute-force": f"Make {request.candidates} takes in full",
+    }[request.strategy]
+    verb = verb.replace("1 candidates", "1 candidate").replace("1 takes", "1 take")
+    return verb if seconds is None else f"{verb} · about {duration(max(1, round(seconds)))}"
+
+
+def prompt_words(project: Project | None) -> View:
+    """Label and placeholder of the prompt box."""
+    if project is None or project.head is None:
+        return {"label": "What happens?", "placeholder": "A fox runs through snow"}
+    before = project.segment(project.head).request.prompt
+    goes_on = f"Leave empty: “{before}” goes on" if before else "Leave empty: it goes on by itself"
+    return {"label": "What happens next?", "placeholder": goes_on}
