@@ -8,24 +8,31 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from studio import media
+from studio import media, otio
 from studio.errors import InputError
 from studio.store import Store
 from studio.timeline import Project, Segment
 
-Kind = Literal["mp4", "webm", "gif", "frames"]
+Kind = Literal["mp4", "webm", "gif", "frames", "otioz"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 RECIPE_VERSION = 1
-_SUFFIX = {"mp4": ".mp4", "webm": ".webm", "gif": ".gif", "frames": ".zip"}
-_GROWTH = {"mp4": 1, "webm": 1, "gif": 20, "frames": 40}  # bytes needed for a byte of clips, at most
+_SUFFIX = {"mp4": ".mp4", "webm": ".webm", "gif": ".gif", "frames": ".zip", "otioz": ".otioz"}
+# bytes needed for a byte of clips, at most
+_GROWTH = {
+    "mp4": 1,
+    "webm": 1,
+    "gif": 20,
+    "frames": 40,
+    "otioz": 1,
+}
 
 
 def film(project: Project, store: Store) -> Path:
@@ -38,9 +45,11 @@ def film(project: Project, store: Store) -> Path:
 
 
 def export(project: Project, store: Store, kind: str = "mp4") -> Path:
-    """The current branch as a file: `mp4`, `webm`, `gif`, or `frames` (a zip of png files).
+    """The current branch as a file.
 
-    mp4 and webm carry the recipe as their metadata comment, the zip as `recipe.json`.
+    `mp4` and `webm` carry the recipe as their metadata comment; `gif` has no place for it; `frames` is a zip
+    of png files and `otioz` an OpenTimelineIO bundle of the clips for editing programs, both with a
+    `recipe.json`.
 
     Raises:
         InputError: if the kind is unknown, there is no segment yet, a clip is gone, or the disk is full.
@@ -56,7 +65,7 @@ def export(project: Project, store: Store, kind: str = "mp4") -> Path:
     if not path.is_file():
         clips = [store.media_path(project.id, segment.clip) for segment in segments]
         store.check_disk(_GROWTH[kind] * sum(clip.stat().st_size for clip in clips))
-        writer = _writer(kind, clips, comment)
+        writer = _writer(kind, project, clips, comment)
         store.write_media(project.id, _SUFFIX[kind], writer, name)
         store.forget_films(project.id)
     return path
@@ -107,20 +116,23 @@ def _name(segments: Iterable[Segment], comment: str, suffix: str) -> str:
     return "film-" + hashlib.sha256(f"{ids}\n{comment}".encode()).hexdigest()[:32] + suffix
 
 
-def _writer(kind: str, clips: list[Path], comment: str) -> Callable[[Path], object]:
+def _writer(kind: str, project: Project, clips: list[Path], comment: str) -> Callable[[Path], object]:
+    segments, files = project.branch(), {"recipe.json": comment}
     fps = media.read_info(clips[0]).fps
     frames = media.joined_frames(clips)
     return {
         "mp4": lambda path: media.join(clips, path, comment),
         "webm": lambda path: media.write_webm(path, frames, fps, comment),
         "gif": lambda path: media.write_gif(path, frames, fps),
-        "frames": lambda path: _write_zip(path, frames, comment),
+        "frames": lambda path: _write_zip(path, frames, files),
+        "otioz": lambda path: otio.write_bundle(path, project.title, segments, clips, files),
     }[kind]
 
 
-def _write_zip(path: Path, frames: Iterable[NDArray[np.uint8]], comment: str) -> None:
+def _write_zip(path: Path, frames: Iterable[NDArray[np.uint8]], files: Mapping[str, str]) -> None:
     """A png a frame, one in memory at a time; a png is compressed already."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         for index, frame in enumerate(frames, start=1):
             archive.writestr(f"frame_{index:05}.png", media.png_bytes(frame))
-        archive.writestr("recipe.json", comment)
+        for name, text in files.items():
+            archive.writestr(name, text)

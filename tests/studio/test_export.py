@@ -84,6 +84,28 @@ def test_the_zip_holds_a_png_a_frame_and_the_recipe(store):
     assert np.array_equal(first, next(media.read_frames(clip)))
 
 
+def test_the_bundle_for_editing_programs_holds_every_clip_untouched_and_in_order(store):
+    project = samples.project_with_clips(store, 2)
+    with zipfile.ZipFile(export.export(project, store, "otioz")) as archive:
+        assert archive.read("version.txt") == b"1.0.0"
+        assert json.loads(archive.read("recipe.json")) == export.recipe(project)
+        timeline = json.loads(archive.read("content.otio"))
+        clips = timeline["tracks"]["children"][0]["children"]
+        assert [clip["name"] for clip in clips] == [segment.request.prompt for segment in project.branch()]
+        for clip, segment in zip(clips, project.branch(), strict=True):
+            inside = archive.read(clip["media_reference"]["target_url"])
+            assert inside == store.media_path(project.id, segment.clip).read_bytes()
+
+
+def test_editing_programs_read_the_length_of_the_film(store, tmp_path):
+    opentimelineio = pytest.importorskip("opentimelineio")
+    project = samples.project_with_clips(store, 3)
+    with zipfile.ZipFile(export.export(project, store, "otioz")) as archive:
+        timeline = opentimelineio.adapters.read_from_string(archive.read("content.otio").decode())
+    assert timeline.duration().to_seconds() == pytest.approx(project.seconds)
+    assert len(timeline.find_clips()) == 3
+
+
 def test_a_film_of_mixed_rates_lasts_as_long_as_its_parts(store):
     project = samples.project_with_clips(store, 1, num_frames=8, fps=8.0)
     frames = samples.moving_frames(12)
@@ -95,7 +117,7 @@ def test_a_film_of_mixed_rates_lasts_as_long_as_its_parts(store):
 def test_no_film_and_an_unknown_kind_are_input_errors(store):
     with pytest.raises(InputError, match="no film yet"):
         export.film(samples.project(0), store)
-    with pytest.raises(InputError, match="mp4, webm, gif, frames"):
+    with pytest.raises(InputError, match="mp4, webm, gif, frames, otioz"):
         export.export(samples.project_with_clips(store, 1), store, "avi")
 
 

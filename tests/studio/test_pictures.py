@@ -5,7 +5,7 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, features
 
 from studio import media
 from studio.errors import InputError
@@ -25,7 +25,10 @@ def halves(height=40, width=60):
     return frame
 
 
-@pytest.mark.parametrize("suffix", [".png", ".bmp", ".webp", ".jpg", ".gif", ".tiff"])
+AVIF = pytest.param(".avif", marks=pytest.mark.skipif(not features.check("avif"), reason="not built in"))
+
+
+@pytest.mark.parametrize("suffix", [".png", ".bmp", ".webp", ".jpg", ".gif", ".tiff", AVIF])
 def test_common_pictures_are_read_as_rgb(tmp_path, suffix):
     path = tmp_path / ("guide" + suffix)
     Image.fromarray(halves()).save(path)
