@@ -12,10 +12,8 @@ import gradio as gr
 from studio.errors import InputError
 from studio.studio import Studio
 from studio.ui import layout, views
-from studio.ui.live import ASSETS, script
 from studio.ui.look import Look, Where, look, media_url, stamp
-from studio.ui.panels import gallery, job, player, projects, prompt, timeline
-from studio.ui.theme import theme
+from studio.ui.panels import gallery, job, player, projects, search, timeline
 
 Verb = Callable[[Where], Any]
 Drawn = dict[Any, Any]
@@ -131,7 +129,7 @@ def build(studio: Studio) -> gr.Blocks:
     with gr.Blocks(title="Chunkwise Studio", analytics_enabled=False, fill_width=True) as blocks:
         parts = layout.place(studio)
         page = Page(**vars(parts), studio=studio, examples=player.examples(), blocks=blocks)
-        for panel in (gallery, job, projects, prompt, timeline):
+        for panel in (gallery, job, projects, search, timeline):
             panel.bind(page)
         page.listen(page.clock.tick, lambda where, said: page.draw(where, said, None))
 
@@ -140,22 +138,3 @@ def build(studio: Studio) -> gr.Blocks:
 
         blocks.load(arrive, None, page.drawn(), queue=False, show_progress="hidden", api_visibility="private")
     return blocks
-
-
-def launch_options(studio: Studio) -> dict[str, Any]:
-    """What `gr.Blocks.launch` needs besides the address: the look, the keys, and which files may be read."""
-    data = studio.settings.data_dir.resolve()
-    # Not as `css`: Gradio would put its own container in front of every selector, `body.dark` too.
-    style = (ASSETS / "css" / "studio.css").read_text(encoding="utf-8")
-    return {
-        "theme": theme(),
-        "js": script("page"),
-        "head": f"<style>\n{style}\n</style>",
-        "allowed_paths": [str(data / "media")],
-        "footer_links": [],
-        "run_history": False,
-        "enable_monitoring": False,
-        "max_file_size": f"{studio.settings.max_upload_mb}mb",
-        "show_error": True,
-        "ssr_mode": False,
-    }

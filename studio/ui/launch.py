@@ -1,0 +1,46 @@
+"""Serving the page."""
+
+import os
+from typing import Any
+
+from studio.settings import Settings
+from studio.studio import Studio
+from studio.ui.live import ASSETS, script
+from studio.ui.page import build
+from studio.ui.theme import theme
+
+
+def launch(settings: Settings | None = None, *, open_browser: bool = False) -> None:
+    """Open the studio and serve its page until it is stopped.
+
+    Args:
+        settings: every option; None reads the environment.
+        open_browser: show the page in a browser.
+    """
+    settings = settings or Settings()
+    with Studio(settings) as studio:
+        build(studio).launch(
+            server_name="0.0.0.0" if "SPACE_ID" in os.environ else settings.host,
+            server_port=settings.port,
+            inbrowser=open_browser,
+            **options(settings),
+        )
+
+
+def options(settings: Settings) -> dict[str, Any]:
+    """What `gr.Blocks.launch` needs besides the address: the look, the keys, and which files may be read."""
+    data = settings.data_dir.resolve()
+    # Not as `css`: Gradio would put its own container in front of every selector, `body.dark` too.
+    style = (ASSETS / "css" / "studio.css").read_text(encoding="utf-8")
+    return {
+        "theme": theme(),
+        "js": script("page"),
+        "head": f"<style>\n{style}\n</style>",
+        "allowed_paths": [str(data / "media")],
+        "footer_links": [],
+        "run_history": False,
+        "enable_monitoring": False,
+        "max_file_size": f"{settings.max_upload_mb}mb",
+        "show_error": True,
+        "ssr_mode": False,
+    }

@@ -1,0 +1,135 @@
+"""What the composer does: search, tell the cost beforehand, change the model, roll a seed, take an image."""
+
+import secrets
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+from pydantic import ValidationError
+
+from studio.errors import InputError
+from studio.timeline import ChunkRequest
+from studio.ui import views
+from studio.ui.look import media_url
+from studio.ui.panels.prompt import limits
+
+if TYPE_CHECKING:
+    from studio.ui.page import Page
+
+
+def request(values: tuple[Any, ...], seed: int = 0) -> ChunkRequest:
+    """The request that the inputs spell out; an empty seed becomes `seed`.
+
+    Raises:
+        InputError: if a number is missing or is none.
+    """
+    (prompt, guide, model, candidates, preview_steps, steps, strategy, previews) = values[:8]
+    (guidance, chosen, width, height, frames, negative) = values[8:]
+    given = (chosen or "").strip()
+    if given and not given.isdecimal():
+        raise InputError(f"“{given[:20]}” is no seed. Write a whole number, or leave the field empty.")
+    try:
+        return ChunkRequest(
+            prompt=prompt or "",
+            guide=(guide or {}).get("name") or None,
+            model=model,
+            candidates=candidates,
+            preview_steps=preview_steps,
+            num_inference_steps=steps,
+            strategy=strategy,
+            previews=previews,
+            guidance_scale=guidance,
+            seed=int(given) if given else seed,
+            width=width,
+            height=height,
+            num_frames=frames,
+            negative_prompt=negative or "",
+        )
+    except ValidationError as problem:
+        field = str(problem.errors()[0]["loc"][0]).replace("_", " ")
+        raise InputError(
+            f"The field “{field}” is empty or not a whole number. Fill it in again."
+        ) from problem
+
+
+def new_seed() -> int:
+    """A seed that nobody has seen yet."""
+    return secrets.randbelow(1_000_000)
+
+
+def bind(page: "Page") -> None:
+    """Search, tell the cost beforehand, change the model, roll a seed, take an image."""
+    studio, composer = page.studio, page.composer
+
+    def search(where: dict[str, Any], said: str, *values: Any) -> dict[Any, Any]:
+        return page.after(where, said, lambda at: begin(page, at, request(values, new_seed())))
+
+    def price(*values: Any) -> tuple[Any, dict[str, Any]]:
+        try:
+            wanted = request(values)
+            k = wanted.preview_steps if wanted.strategy == "k-step" else None
+            studio.card(wanted.model).check_steps(wanted.num_inference_steps, k)
+        except InputError as problem:
+            return gr.update(), {"sentence": str(problem), "wrong": True}
+        cost = studio.cost(wanted)
+        return gr.update(value=views.button_words(wanted, cost.seconds)), {"sentence": cost.sentence}
+
+    def change_model(name: str) -> list[Any]:
+        of = limits(studio.card(name))
+        names = ("preview_steps", "steps", "guidance", "width", "height", "frames")
+        return [gr.update(**of[each]) for each in names]
+
+    def change_strategy(strategy: str) -> list[Any]:
+        k_step, many = strategy == "k-step", strategy != "naive"
+        return [gr.update(visible=shown) for shown in (many, k_step, k_step)]
+
+    def upload(where: dict[str, Any], said: str, path: str) -> dict[Any, Any]:
+        try:
+            project_id = where.get("project") or studio.create_project().id
+            name = studio.add_guide(project_id, path)
+        except InputError as problem:
+            return page.draw(where, said, str(problem))
+        shown = {"name": name, "url": media_url(studio, project_id, name)}
+        return {**page.draw({**where, "project": project_id}, said), composer.guide: shown}
+
+    def drop(where: dict[str, Any], said: str) -> dict[Any, Any]:
+        return {**page.draw(where, said), composer.guide: {}}
+
+    plain: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+    sliders = [composer.preview_steps, composer.steps, composer.guidance]
+    sliders += [composer.width, composer.height, composer.frames]
+    changes = [page.blocks.load, *(each.change for each in composer.priced())]
+    told = [composer.search, composer.hint]
+    gr.on(changes, price, composer.choices(), told, trigger_mode="always_last", **plain)
+    shown = [composer.candidates, composer.preview_steps, composer.previews]
+    composer.strategy.change(change_strategy, composer.strategy, shown, **plain)
+    composer.model.input(change_model, composer.model, sliders, **plain)
+    composer.dice.click(lambda: str(new_seed()), None, composer.seed, **plain)
+    page.listen(composer.search.click, search, *composer.choices())
+    page.listen(composer.upload.upload, upload, composer.upload)
+    page.listen(composer.guide.drop, drop)
+
+
+def begin(page: "Page", where: dict[str, Any], wanted: ChunkRequest) -> dict[str, Any]:
+    """Start a search where the page stands, in a new project if it stands nowhere yet.
+
+    Raises:
+        InputError: if the request cannot be made; a project made for it is gone again.
+    """
+    studio, project_id = page.studio, where.get("project", "")
+    if project_id and not wanted.prompt.strip():
+        wanted = wanted.model_copy(update={"prompt": prompt_before(page, project_id)})
+    made = project_id or studio.create_project(wanted.prompt.strip()[:60]).id
+    try:
+        job = studio.search(made, wanted)
+    except InputError:
+        if not project_id:
+            studio.delete_project(made)
+        raise
+    expected = 0 if wanted.strategy == "naive" else wanted.candidates
+    return {"project": made, "job": job, "expected": expected}
+
+
+def prompt_before(page: "Page", project_id: str) -> str:
+    """The prompt of the last chunk, which goes on where nothing else is said."""
+    project = page.studio.project(project_id)
+    return project.segment(project.head).request.prompt if project.head else ""
