@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from PIL import Image
+
 from models.video_model import Conditioning, ModelCard
 
 
@@ -15,30 +17,28 @@ def pipeline_class(card: ModelCard) -> type[Any]:
 
 
 def encode(pipeline: Any, conditioning: Conditioning) -> dict[str, Any]:
-    """Text states with their masks; the negative ones only where guidance asks for them."""
+    """Text states with their masks, the negative ones only where guidance asks for them; guide latents."""
     states, mask = pipeline.encode_prompt(conditioning.prompt)
     encoded = {"prompt_embeds": states, "prompt_attention_mask": mask}
     if conditioning.guidance_scale > 1:
         states, mask = pipeline.encode_prompt(conditioning.negative_prompt)
         encoded |= {"negative_prompt_embeds": states, "negative_prompt_attention_mask": mask}
+    if conditioning.guide is not None:
+        frames = [Image.fromarray(frame) for frame in conditioning.guide]
+        pixels = pipeline.video_processor.preprocess_video(frames, conditioning.height, conditioning.width)
+        encoded["video_latents"] = pipeline.encode_video(pixels)
     return encoded
 
 
 def arguments(conditioning: Conditioning) -> dict[str, Any]:
-    """One guide frame goes in as an image, several as the beginning of the video."""
-    call = {
+    """Everything is encoded already."""
+    return {
         **conditioning.encoded,
         "height": conditioning.height,
         "width": conditioning.width,
         "num_frames": conditioning.num_frames,
         "guidance_scale": conditioning.guidance_scale,
     }
-    if conditioning.guide is not None:
-        from PIL import Image
-
-        frames = [Image.fromarray(frame) for frame in conditioning.guide]
-        call |= {"image": frames[0]} if len(frames) == 1 else {"video": frames}
-    return call
 
 
 def decode(pipeline: Any, predicted: Any, latents: Any, conditioning: Conditioning) -> Any:

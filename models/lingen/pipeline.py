@@ -200,7 +200,14 @@ class LinGenPipeline(DiffusionPipeline):
         return latents.to(self._execution_device, torch.float32)
 
     def prepare_condition(
-        self, noise: Tensor, image: Any, video: Any, last_image: Any, height: int, width: int
+        self,
+        noise: Tensor,
+        image: Any,
+        video: Any,
+        last_image: Any,
+        height: int,
+        width: int,
+        video_latents: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Known latents [B, C, F, h, w] and a mask [1, 1, F, 1, 1] that is 1 at the frames that are known.
 
@@ -221,6 +228,10 @@ class LinGenPipeline(DiffusionPipeline):
                     f"{(frames - 1) * ratio + 1}. Give fewer frames or raise `num_frames`."
                 )
             self._place(known, mask, self.encode_video(pixels[:, :, :length]), 0)
+        if video_latents is not None:
+            if video_latents.shape[2] >= frames:
+                raise ValueError("`video_latents` leave nothing to make. Give fewer or raise `num_frames`.")
+            self._place(known, mask, video_latents, 0)
         if last_image is not None:
             if mask[:, :, -1].any() or frames == 1:
                 raise ValueError("`last_image` needs a last latent frame of its own. Raise `num_frames`.")
@@ -266,6 +277,7 @@ class LinGenPipeline(DiffusionPipeline):
         image: Any = None,
         last_image: Any = None,
         video: Any = None,
+        video_latents: Tensor | None = None,
         height: int = 128,
         width: int = 128,
         num_frames: int = 17,
@@ -291,6 +303,7 @@ class LinGenPipeline(DiffusionPipeline):
             image: the first frame: one for all, or a list with one a prompt.
             last_image: a frame to arrive at, in the last latent frame.
             video: the first frames instead of an image; 4n+1 of them are used.
+            video_latents: the first frames (one or 4n+1) from `encode_video`, instead of image and video.
             height, width: multiples of the autoencoder's ratio times the patch size (32 by default).
             num_frames: 4n+1; 1 makes a picture.
             num_inference_steps: network evaluations, each of them twice with guidance.
@@ -328,7 +341,7 @@ class LinGenPipeline(DiffusionPipeline):
             negative = _spread(negative, batch)
 
         noise = self.prepare_latents(batch, height, width, num_frames, generator, latents)
-        known, mask = self.prepare_condition(noise, image, video, last_image, height, width)
+        known, mask = self.prepare_condition(noise, image, video, last_image, height, width, video_latents)
         latents = noise * (1 - mask) + known * mask
         self.scheduler.set_timesteps(num_inference_steps, device=self._execution_device)
         timesteps = self.scheduler.timesteps

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from models.catalog import load_model
 from tests.tiny import LINGEN_SIZE, tiny_lingen
@@ -48,13 +49,14 @@ def test_frames_after_the_guide_differ_from_seed_to_seed(model):
         run.close()
 
 
-def test_the_prompt_is_encoded_once_for_all_candidates(model, monkeypatch):
-    conditioning = encode(model)
+def test_prompt_and_guide_are_encoded_once_for_all_candidates(model, monkeypatch):
+    conditioning = encode(model, guide=guide_frames(5))
 
     def fail(*_, **__):
-        raise AssertionError("the prompt was encoded again")
+        raise AssertionError("something was encoded again")
 
     monkeypatch.setattr(model._pipeline.text_encoder, "forward", fail)
+    monkeypatch.setattr(model._pipeline.vae, "encode", fail)
     for seed in range(3):
         run = model.begin(conditioning, seed, 2)
         run.finish()
@@ -77,11 +79,14 @@ def test_without_guidance_no_negative_prompt_is_encoded_and_each_step_asks_once(
     hook.remove()
 
 
-def test_a_finished_run_is_the_plain_call_of_the_pipeline(model):
-    run = model.begin(encode(model), 3, 4)
+@pytest.mark.parametrize("num_guide_frames", [0, 1, 5])
+def test_a_finished_run_is_the_plain_call_of_the_pipeline(model, num_guide_frames):
+    guide = guide_frames(num_guide_frames) if num_guide_frames else None
+    run = model.begin(encode(model, guide=guide), 3, 4)
     model._pipeline.set_progress_bar_config(disable=True)
     video = model._pipeline(
         "a fox",
+        video=None if guide is None else [Image.fromarray(frame) for frame in guide],
         height=LINGEN_SIZE,
         width=LINGEN_SIZE,
         num_frames=9,
