@@ -1,0 +1,221 @@
+"""The studio's verbs without a browser, each in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from studio.cli import main
+from studio.media import count_frames, read_frames, read_info
+from studio.store import Store
+
+ROOT = Path(__file__).parents[2]
+TINY = ["--size", "32x32", "--frames", "9", "--steps", "3", "-k", "2", "-m", "2", "--seed", "7"]
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@dataclass
+class Made:
+    """A film of two segments, made once for all tests that look at it."""
+
+    folder: Path
+    done: subprocess.CompletedProcess[str]
+    run: Run
+
+
+def environment_of(folder: Path, sources: dict[str, str]) -> dict[str, str]:
+    return {
+        "STUDIO_DATA_DIR": str(folder / "data"),
+        "STUDIO_SOURCES": json.dumps(sources),
+        "STUDIO_MIN_FREE_MB": "1",
+        "STUDIO_THREADS": "1",
+        "COLUMNS": "200",
+    }
+
+
+def runner(environment: dict[str, str]) -> Run:
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "studio", *words]
+        env = {**os.environ, **environment}
+        return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+
+    return run
+
+
+@pytest.fixture
+def environment(tmp_path: Path, sources: dict[str, str]) -> dict[str, str]:
+    return environment_of(tmp_path, sources)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, sources: dict[str, str]) -> Made:
+    folder = tmp_path_factory.mktemp("film")
+    run = runner(environment_of(folder, sources))
+    done = run("make", "a fox runs", "--then", "the fox jumps", *TINY, "-o", str(folder / "fox.mp4"))
+    assert done.returncode == 0, done.stderr
+    return Made(folder, done, run)
+
+
+@pytest.fixture
+def told(environment, monkeypatch, capsys):
+    """Run the command line in this process: its exit code and what it says on stderr."""
+
+    def told(*words: str, **more: str) -> tuple[int, str]:
+        for name, value in {**environment, **more}.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(sys, "argv", ["studio", *words])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return ended.value.code, " ".join(capsys.readouterr().err.split())
+
+    return told
+
+
+@pytest.mark.slow
+def test_make_writes_the_film_and_says_where_the_project_lies(made):
+    film = made.folder / "fox.mp4"
+    assert count_frames(film) == 9 + 4
+    assert (read_info(film).width, read_info(film).height) == (32, 32)
+    assert str(film) in made.done.stdout
+    assert str(made.folder / "data") in made.done.stdout
+
+
+@pytest.mark.slow
+def test_make_tells_the_candidates_and_segments_as_they_come(made):
+    assert re.search(r"candidate 2 +seed 8 +rank .* motion", made.done.stderr)
+    assert re.search(r"segment 2 .* the fox jumps", made.done.stderr)
+
+
+@pytest.mark.slow
+def test_projects_lists_what_was_made(made):
+    assert re.search(r"a fox runs +1\.6 s +2 ", made.run("projects").stdout)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("suffix", [".mp4", ".webm", ".gif", ".zip"])
+def test_export_writes_the_film_of_a_project(made, suffix):
+    out = made.folder / f"film{suffix}"
+    assert made.run("export", "last", "-o", str(out)).returncode == 0
+    assert out.stat().st_size > 0
+
+
+@pytest.mark.slow
+def test_the_same_film_is_made_by_extending_in_another_process(made, tmp_path, sources):
+    run = runner(environment_of(tmp_path, sources))
+    assert run("make", "a fox runs", *TINY).returncode == 0
+    done = run("extend", "last", "the fox jumps", *TINY, "--seed", "9", "-o", str(tmp_path / "fox.mp4"))
+    assert done.returncode == 0, done.stderr
+    first, again = (list(read_frames(folder / "fox.mp4")) for folder in (made.folder, tmp_path))
+    assert all((a == b).all() for a, b in zip(first, again, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["make", " "], "prompt is empty"),
+        (["make", "fox " * 1000], "takes at most"),
+        (["make", "a fox", "-k", "30"], "Lower k"),
+        (["make", "a fox", "-m", "0"], "1 to 32 candidates"),
+        (["make", "a fox", "-m", "99"], "1 to 32 candidates"),
+        (["make", "a fox", "--size", "33x33"], "multiples of 32"),
+        (["make", "a fox", "--size", "big"], "WxH"),
+        (["make", "a fox", "--frames", "10"], "Try 9 or 13"),
+        (["make", "a fox", "--seed", "-1"], "whole number"),
+        (["make", "a fox", "--seed", str(2**70)], "whole number"),
+        (["make", "a fox", "--strategy", "magic"], "strategy"),
+        (["make", "a fox", "--model", "sora"], "Choose one of: pocket"),
+        (["make", "a fox", "--guide", "/nowhere/guide.png"], "no file guide.png"),
+        (["make", "a fox", "--seconds", "0"], "Ask for a few seconds"),
+        (["make", "a fox", "-o", "/"], "is a folder"),
+        (["make", "a fox", "-o", "/proc/film.mp4"], "Choose another folder"),
+        (["make", "a fox", "-o", "/nowhere/film.mp4"], "Choose another folder"),
+        (["make", "a fox", "-o", "film.avi"], ".mp4, .webm, .gif, .zip"),
+        (["extend", "last", "a fox"], "no project"),
+        (["export", "last", "-o", "film.mp4"], "no project"),
+        (["bench", "everything"], "Choose one of: chunk"),
+        (["--nonsense"], "No such option"),
+    ],
+    ids=lambda value: " ".join(value)[:30] if isinstance(value, list) else "",
+)
+def test_what_cannot_be_done_is_a_sentence_and_exit_code_2(told, settings, words, sentence):
+    code, said = told(*words)
+    assert code == 2
+    assert sentence in said
+    assert Store(settings.data_dir).list() == []
+
+
+def test_missing_weights_are_a_sentence_and_exit_code_2(told, settings, tmp_path):
+    code, said = told("make", "a fox", STUDIO_SOURCES=json.dumps({"pocket": str(tmp_path / "nowhere")}))
+    assert code == 2
+    assert "nowhere" in said
+    assert Store(settings.data_dir).list() == []
+
+
+def test_a_setting_that_cannot_be_used_is_a_sentence(told):
+    code, said = told("projects", STUDIO_PORT="80000000")
+    assert code == 2
+    assert "port" in said
+
+
+@pytest.mark.slow
+def test_ctrl_c_keeps_what_was_finished(environment):
+    command = [sys.executable, "-m", "studio", "make", "a fox", "--seconds", "60", *TINY, "--steps", "20"]
+    with subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as making:
+        for line in making.stderr:
+            if line.startswith("segment 1"):
+                break
+        time.sleep(0.2)
+        making.send_signal(signal.SIGINT)
+        out, err = making.communicate(timeout=60)
+    assert making.returncode == 130
+    assert "finished segments are kept" in err
+    assert "Traceback" not in err
+    assert out.startswith("project")
+
+
+@pytest.mark.parametrize("words", [["--help"], ["projects"], ["make", "--help"]])
+def test_help_and_lists_load_no_torch(environment, words):
+    code = (
+        "import sys\n"
+        "from studio.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "print('LOADED', sorted({'torch', 'diffusers', 'gradio', 'transformers'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == "LOADED []"
+
+
+def test_python_m_studio_is_the_same_program_with_the_same_exit_codes(environment):
+    run = runner(environment)
+    assert "From a prompt to a long video" in run("--help").stdout
+    bad = run("make", " ")
+    assert (bad.returncode, bad.stderr.strip()) == (
+        2,
+        "The prompt is empty. Say in a few words what the video shows.",
+    )
