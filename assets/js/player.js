@@ -19,6 +19,14 @@ label(element.firstChild, "Film");
 again.addEventListener("click", () => element.closest("#stage")?.classList.remove("film-first"));
 wide.addEventListener("click", () => film.requestFullscreen?.());
 
+// By way of a blob, because the server's own header would name the file after its content.
+save.addEventListener("click", async (event) => {
+  event.preventDefault();
+  const address = URL.createObjectURL(await (await fetch(save.href)).blob());
+  h("a", { href: address, download: save.getAttribute("download") }).click();
+  setTimeout(() => URL.revokeObjectURL(address), 60000);
+});
+
 const play = () => (film.paused ? film.play().catch(() => {}) : film.pause());
 toggle.addEventListener("click", play);
 film.addEventListener("click", play);

@@ -84,8 +84,7 @@ def bind(page: "Page") -> None:
 
     def upload(where: dict[str, Any], said: str, path: str) -> dict[Any, Any]:
         try:
-            project_id = where.get("project") or studio.create_project().id
-            name = studio.add_guide(project_id, path)
+            project_id, name = take_in(page, where.get("project", ""), path)
         except InputError as problem:
             return page.draw(where, said, str(problem))
         shown = {"name": name, "url": media_url(studio, project_id, name)}
@@ -127,6 +126,21 @@ def begin(page: "Page", where: dict[str, Any], wanted: ChunkRequest) -> dict[str
         raise
     expected = 0 if wanted.strategy == "naive" else wanted.candidates
     return {"project": made, "job": job, "expected": expected}
+
+
+def take_in(page: "Page", project_id: str, path: str) -> tuple[str, str]:
+    """Take an image into a project, into a new one if there is none yet: the project's id, the media name.
+
+    Raises:
+        InputError: if it is no image; a project made for it is gone again.
+    """
+    made = project_id or page.studio.create_project().id
+    try:
+        return made, page.studio.add_guide(made, path)
+    except InputError:
+        if not project_id:
+            page.studio.delete_project(made)
+        raise
 
 
 def prompt_before(page: "Page", project_id: str) -> str:

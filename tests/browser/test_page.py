@@ -1,0 +1,210 @@
+"""The page as a person meets it: from a sentence to a film, and back after a reload."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import imageio.v3 as iio
+import imageio_ffmpeg
+import pytest
+
+pytest.importorskip("playwright.sync_api")
+
+from playwright.sync_api import expect
+
+from tests.browser.steps import make_segment, overflow, search, segments, set_number, small
+
+pytestmark = pytest.mark.browser
+
+FIRST = 17  # frames of a chunk of the embedded model
+NEXT = FIRST - 5  # without those that repeat the end of the chunk before
+
+
+def test_from_a_sentence_to_a_film(server, open_page, tmp_path: Path) -> None:
+    page = open_page(server.url)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Chunkwise Studio")
+    small(page, candidates=3)
+    expect(page.locator("#search")).to_contain_text("Search 3 candidates")
+    expect(page.locator(".hint")).to_contain_text("3 previews of 1 step, then 4 steps")
+
+    search(page, "A fox runs through snow", candidates=3)
+    expect(page.locator(".take .best:visible")).to_have_count(1)
+    numbers = page.locator(".take.first .score .number").all_text_contents()
+    assert len(numbers) >= 2
+    assert all(float(number) == float(number) for number in numbers)
+    page.wait_for_function(
+        "[...document.querySelectorAll('.take video')].every(v => v.loop && v.muted && v.currentTime > 0)"
+    )
+
+    page.locator("h1").click()
+    page.keyboard.press("2")
+    expect(segments(page)).to_have_count(1)
+    expect(page.locator(".segment .caption b")).to_have_text("A fox runs through snow")
+    expect(page.locator("#prompt textarea")).to_have_value("")
+    expect(page.get_by_label("What happens next?")).to_be_visible()
+
+    make_segment(page, "The fox jumps over a stream", candidates=3)
+    expect(page.locator("#timeline .length")).to_contain_text("2 chunks")
+    film = page.locator("video.film")
+    page.get_by_role("button", name="Play the film").click()
+    page.wait_for_function("document.querySelector('video.film').currentTime > 0.3")
+    assert film.evaluate("video => video.loop") is False
+
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download mp4").click()
+    saved = tmp_path / "film.mp4"
+    download.value.save_as(saved)
+    assert download.value.suggested_filename == "A fox runs through snow.mp4"
+    assert iio.imread(saved, plugin="pyav").shape == (FIRST + NEXT, 128, 128, 3)
+    checked = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-i", str(saved), "-f", "null", "-"]
+    assert subprocess.run(checked, capture_output=True, check=True).stderr == b""
+
+
+def test_a_reload_comes_back_to_the_running_work_and_sees_it_finish(server, open_page) -> None:
+    page = open_page(server.url)
+    small(page, candidates=1, steps=50)
+    search(page, "A cat looks around", candidates=1)
+    page.get_by_role("option").click()
+    expect(page.locator(".job")).to_be_visible()
+    assert "project=" in page.url
+    page.reload()
+    second_tab = open_page(page.url)
+    expect(segments(page)).to_have_count(1)
+    expect(segments(second_tab)).to_have_count(1)
+    expect(page.locator("#title input")).to_have_value("A cat looks around")
+
+
+def test_stop_ends_the_work_and_keeps_the_candidates(server, open_page) -> None:
+    page = open_page(server.url)
+    small(page, candidates=1, steps=50)
+    search(page, "A boat on the sea", candidates=1)
+    page.get_by_role("option").click()
+    page.get_by_role("button", name="Stop").click()
+    expect(page.locator(".job")).to_be_hidden()
+    expect(page.get_by_role("option")).to_be_visible()
+    expect(segments(page)).to_have_count(0)
+
+
+def test_bad_input_is_told_in_a_sentence_and_changes_nothing(server, open_page) -> None:
+    page = open_page(server.url)
+    page.locator("#search").click()
+    expect(page.get_by_role("alert")).to_contain_text("The prompt is empty. Say in a few words")
+    assert "project=" not in page.url
+    page.locator("#prompt textarea").fill("A fox")
+    set_number(page, "steps", 3)
+    expect(page.locator(".hint.wrong")).to_contain_text("Lower k or raise the steps")
+    page.locator("#search").click()
+    expect(page.get_by_role("alert")).to_contain_text("Lower k or raise the steps")
+    expect(page.locator("#prompt textarea")).to_have_value("A fox")
+    assert "project=" not in page.url
+
+
+def test_undo_restart_and_another_ending(server, open_page) -> None:
+    page = open_page(server.url)
+    small(page)
+    make_segment(page, "A rocket on the ground")
+    make_segment(page, "The rocket rises")
+    page.get_by_role("button", name="Undo").click()
+    expect(segments(page)).to_have_count(1)
+    expect(page.locator(".others li")).to_have_count(1)
+    make_segment(page, "")  # empty: the same prompt goes on
+    expect(page.locator(".segment .caption b").last).to_have_text("A rocket on the ground")
+    page.locator(".others button").click()
+    expect(page.locator(".segment .caption b").last).to_have_text("The rocket rises")
+    page.locator(".segment .film").first.click()
+    page.get_by_role("button", name="Carry on from here").click()
+    expect(segments(page)).to_have_count(1)
+    expect(page.locator(".others li")).to_have_count(2)
+
+
+def test_words_from_people_are_never_run(server, open_page) -> None:
+    page = open_page(server.url)
+    small(page, candidates=1)
+    prompt = "${document.title='owned'} <img src=x onerror=\"document.title='owned'\"> {{7*7}}"
+    make_segment(page, prompt, candidates=1)
+    expect(page.locator(".segment .caption b")).to_have_text(prompt)
+    expect(page.locator(".rail [aria-current=true] b")).to_have_text(prompt[:60])
+    assert page.title() == "Chunkwise Studio"
+    assert page.locator("#timeline img, #projects img").count() == 0
+
+
+def test_projects_are_listed_renamed_opened_and_deleted(server, open_page) -> None:
+    page = open_page(server.url)
+    small(page, candidates=1)
+    search(page, "A rabbit in a meadow", candidates=1)
+    page.locator("#title input").fill("Rabbits")
+    page.locator("#title input").press("Enter")
+    current = page.locator(".rail [aria-current=true]")
+    expect(current).to_contain_text("Rabbits")
+    page.get_by_role("button", name="New project").click()
+    expect(page.locator(".examples .chip").first).to_be_visible()
+    assert "project=" not in page.url
+    page.locator(".rail li button", has_text="Rabbits").click()
+    expect(page.get_by_role("option")).to_have_count(1)
+    page.get_by_role("button", name="Delete Rabbits").click()
+    page.locator(".rail .sure .bin").click()
+    expect(page.locator(".rail li", has_text="Rabbits")).to_have_count(0)
+    expect(page.locator(".examples .chip").first).to_be_visible()
+
+
+def test_a_film_can_start_from_an_image(server, open_page, tmp_path: Path) -> None:
+    from PIL import Image
+
+    Image.new("RGB", (200, 120), (200, 120, 40)).save(tmp_path / "guide.png")
+    (tmp_path / "broken.png").write_bytes(b"no image at all")
+    page = open_page(server.url)
+    small(page, candidates=1)
+    page.locator("#upload").locator("xpath=..").locator("input[type=file]").set_input_files(
+        tmp_path / "broken.png"
+    )
+    expect(page.get_by_role("alert")).to_contain_text("no picture that can be read")
+    assert "project=" not in page.url
+    page.locator("#upload").locator("xpath=..").locator("input[type=file]").set_input_files(
+        tmp_path / "guide.png"
+    )
+    expect(page.locator(".guide img")).to_be_visible()
+    make_segment(page, "", candidates=1)
+    expect(page.locator(".segment .caption b")).to_have_text("From the image alone")
+    expect(page.locator(".guide")).to_be_hidden()
+
+
+def test_a_phone_shows_everything_without_scrolling_sideways(server, open_page) -> None:
+    page = open_page(server.url, width=390, height=844, has_touch=True, color_scheme="dark")
+    assert overflow(page) <= 0
+    expect(page.locator(".rail")).not_to_be_in_viewport()
+    small(page)
+    make_segment(page, "A balloon floats up into the sky")
+    assert overflow(page) <= 0
+    page.get_by_role("button", name="Projects", exact=True).click()
+    expect(page.locator(".rail")).to_be_in_viewport()
+    small_targets = page.evaluate(
+        """[...document.querySelectorAll('button, a, select')].filter(node => {
+            const box = node.getBoundingClientRect();
+            return box.width && box.height && getComputedStyle(node).visibility === 'visible'
+                && (box.height < 40 || box.width < 40);
+        }).map(node => node.outerHTML.slice(0, 120))"""
+    )
+    assert small_targets == []
+
+
+def test_nothing_moves_by_itself_for_those_who_asked_for_stillness(server, open_page) -> None:
+    page = open_page(server.url, reduced_motion="reduce")
+    small(page, candidates=1)
+    search(page, "A camel walks", candidates=1)
+    page.wait_for_function("document.querySelector('.take video').readyState >= 2")
+    assert page.locator(".take video").evaluate("video => video.paused && video.currentTime === 0")
+    page.get_by_role("option").hover()
+    page.wait_for_function("document.querySelector('.take video').currentTime > 0")
+
+
+def test_the_film_is_there_when_the_server_was_closed_and_started_again(server, open_page) -> None:
+    page = open_page(server.url)
+    small(page, candidates=1)
+    make_segment(page, "A car drives along the street", candidates=1)
+    server.stop()
+    server.start()
+    page = open_page(page.url)
+    expect(segments(page)).to_have_count(1)
+    page.get_by_role("button", name="Play the film").click()
+    page.wait_for_function("document.querySelector('video.film').currentTime > 0.3")
