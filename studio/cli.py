@@ -32,7 +32,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-SUFFIXES = {".mp4": "mp4", ".webm": "webm", ".gif": "gif", ".zip": "frames"}
+SUFFIXES = {".mp4": "mp4", ".webm": "webm", ".gif": "gif", ".zip": "frames", ".otioz": "otioz"}
 
 Data = Annotated[
     Path | None,
@@ -77,7 +77,10 @@ Frames = Annotated[int | None, typer.Option(help="Frames of a segment; by defaul
 Output = Annotated[
     Path | None,
     typer.Option(
-        "--output", "-o", metavar="FILE", help="Copy the film here: .mp4, .webm, .gif or .zip of stills."
+        "--output",
+        "-o",
+        metavar="FILE",
+        help="Copy the film here: .mp4, .webm, .gif, .zip of stills, or .otioz for editors.",
     ),
 ]
 ProjectName = Annotated[
@@ -201,7 +204,7 @@ def projects(data: Data = None) -> None:
 def export(
     project: ProjectName,
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FILE", help=".mp4, .webm, .gif or .zip.")
+        Path, typer.Option("--output", "-o", metavar="FILE", help=".mp4, .webm, .gif, .zip or .otioz.")
     ],
     data: Data = None,
 ) -> None:
@@ -372,7 +375,7 @@ def _copy(studio: "Studio", project_id: str, output: Path | None) -> Path:
     """Write the film to a file, or leave it in the project; gives where it lies."""
     if output is None:
         return studio.film(project_id)
-    film = studio.export(project_id, SUFFIXES[output.suffix.lower()])  # type: ignore[arg-type]
+    film = studio.export(project_id, SUFFIXES[output.suffix.lower()])
     try:
         shutil.copyfile(film, output)
     except OSError as error:

@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from studio import checks, costs
 from studio.costs import Cost
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from studio.jobs import JobView
     from studio.store import ProjectSummary
     from studio.workers.contract import Worker
-
-ExportKind = Literal["mp4", "webm", "gif", "frames"]
 
 
 class Studio:
@@ -345,11 +343,11 @@ class Studio:
         """
         return self.export(project_id, "mp4")
 
-    def export(self, project_id: str, kind: ExportKind = "mp4") -> Path:
-        """The film in a format: `mp4`, `webm`, `gif`, or `frames` (a zip of stills).
+    def export(self, project_id: str, kind: str = "mp4") -> Path:
+        """The film in a format: `mp4`, `webm`, `gif`, `frames` (a zip of stills), or `otioz` for editors.
 
         Raises:
-            InputError: if the film has no segment yet.
+            InputError: if the kind is unknown, or the film has no segment yet.
         """
         from studio.export import export
 
