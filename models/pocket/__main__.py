@@ -17,7 +17,9 @@ Steps = Annotated[Optional[int], typer.Option(help="Stop after this many steps i
 
 @app.command()
 def corpus(
-    cache: Annotated[Path, typer.Option(help="Where the downloaded packages are kept.")] = Path("var/pocket/cache"),
+    cache: Annotated[Path, typer.Option(help="Where the downloaded packages are kept.")] = Path(
+        "var/pocket/cache"
+    ),
     out: Annotated[Path, typer.Option(help="Folder for the packed sprites.")] = Path("var/pocket"),
 ) -> None:
     """Fetches the animated emoji with npm and packs the cast's frames."""
@@ -34,7 +36,9 @@ def autoencoder(
     threads: Threads = 2,
     seed: Seed = 0,
     work: Work = Path("var/pocket"),
-    out: Annotated[Path, typer.Option(help="Folder of the finished autoencoder.")] = Path("assets/pocket/vae"),
+    out: Annotated[Path, typer.Option(help="Folder of the finished autoencoder.")] = Path(
+        "assets/pocket/vae"
+    ),
 ) -> None:
     """Trains the video autoencoder."""
     from models.pocket.autoencoder import AutoencoderSettings, train_autoencoder

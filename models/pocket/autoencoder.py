@@ -41,7 +41,7 @@ CONFIG: dict[str, Any] = {
     "decoder_spatio_temporal_scaling": (True, True, False),
     "decoder_inject_noise": (False,) * 4,
     "downsample_type": ("conv",) * 3,
-    "upsample_residual": (False,) * 3,
+    "upsample_residual": (True,) * 3,
     "upsample_factor": (1,) * 3,
     "timestep_conditioning": False,
     "patch_size": 4,
@@ -54,24 +54,47 @@ CONFIG: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class AutoencoderSettings:
-    """How the autoencoder is trained. The last part of the budget sees whole clips and single images."""
+    """How the autoencoder is trained.
 
-    learning_rate: float = 1e-3
-    warmup: int = 100
+    Begins with many cheap steps on small crops; larger crops follow, and the last part of the budget sees
+    whole clips and single images as well.
+    """
+
+    learning_rate: float = 4e-4
+    warmup: int = 30
     kl_weight: float = 1e-4
-    gradient_weight: float = 1.0
-    crops: int = 4
-    crop_frames: int = 9
-    crop_size: int = 96
-    pool: int = 192
-    whole_after: float = 0.6
+    sharpness: float = 0.3
+    images: int = 12
+    video_after: float = 0.12
+    crops: int = 6
+    crop_frames: int = 5
+    crop_size: int = 64
+    large_crops: int = 3
+    large_frames: int = 9
+    large_size: int = 96
+    large_after: float = 0.55
+    pool: int = 160
+    whole_after: float = 0.78
     ema: float = 0.998
     seed: int = 0
 
 
 def build_autoencoder(**changes: Any) -> AutoencoderKLLTXVideo:
-    """The untrained autoencoder; ``changes`` override entries of its configuration."""
-    return AutoencoderKLLTXVideo(**{**CONFIG, **changes})
+    """The untrained autoencoder; ``changes`` override entries of its configuration.
+
+    Two changes to the usual start spare it hundreds of steps at flat colours. The posterior starts narrow (log
+    variance -5), as unit variance would drown the latents. And the first convolutions of encoder and
+    decoder get biases as large as their signal: the channel norms that follow keep directions only, so
+    without a constant component the brightness of a patch would be lost.
+    """
+    vae = AutoencoderKLLTXVideo(**{**CONFIG, **changes})
+    out = vae.encoder.conv_out.conv
+    with torch.no_grad():
+        out.weight[-1].zero_()
+        out.bias[-1].fill_(-5.0)
+        for first in (vae.encoder.conv_in.conv, vae.decoder.conv_in.conv):
+            first.bias.normal_(std=0.5)
+    return vae
 
 
 def to_pixels(clips: np.ndarray | torch.Tensor) -> torch.Tensor:
@@ -107,20 +130,29 @@ def decode(vae: AutoencoderKLLTXVideo, latents: torch.Tensor) -> np.ndarray:
     return to_clips(pixels)
 
 
-def picture_loss(made: torch.Tensor, true: torch.Tensor, gradient_weight: float) -> torch.Tensor:
-    """Absolute error of ``[n, 3, T, H, W]``, of its differences along T, H, W, and of two coarser scales."""
+def picture_loss(made: torch.Tensor, true: torch.Tensor, sharpness: float) -> torch.Tensor:
+    """Squared error of ``[n, 3, T, H, W]``; ``sharpness`` weighs in absolute errors.
+
+    The absolute error is taken of the picture, of its differences along T, H and W, and of a coarser scale. It
+    makes edges crisp, but alone it holds a fresh network at flat colours, so it is brought in bit by bit.
+    """
     error = made - true
-    loss = error.abs().mean()
-    for axis in (2, 3, 4):
-        if error.shape[axis] > 1:
-            loss = loss + gradient_weight * error.diff(dim=axis).abs().mean() / 2
-    for scale in (4, 8):
-        loss = loss + F.avg_pool3d(error, (1, scale, scale)).abs().mean()
+    loss = 5 * error.square().mean()
+    if sharpness > 0:
+        sharp = error.abs().mean() + F.avg_pool3d(error, (1, 4, 4)).abs().mean()
+        for axis in (2, 3, 4):
+            if error.shape[axis] > 1:
+                sharp = sharp + error.diff(dim=axis).abs().mean() / 2
+        loss = loss + sharpness * sharp
     return loss
 
 
 def training_loss(
-    vae: AutoencoderKLLTXVideo, pixels: torch.Tensor, settings: AutoencoderSettings, generator: torch.Generator
+    vae: AutoencoderKLLTXVideo,
+    pixels: torch.Tensor,
+    settings: AutoencoderSettings,
+    generator: torch.Generator,
+    fraction: float = 0.0,
 ) -> tuple[torch.Tensor, float]:
     """Loss of one batch ``[n, 3, T, H, W]`` and the squared error of its reconstruction (pixels of -1 to 1)."""
     with torch.autocast(pixels.device.type, torch.bfloat16):
@@ -129,7 +161,8 @@ def training_loss(
         made = vae.decode(posterior.mean + posterior.std * noise).sample
     mean, logvar = posterior.mean.float(), posterior.logvar.float()
     kl = 0.5 * (mean.square() + logvar.exp() - 1 - logvar).mean()
-    loss = picture_loss(made.float(), pixels, settings.gradient_weight) + settings.kl_weight * kl
+    sharpness = settings.sharpness * min(1.0, max(0.0, fraction - settings.video_after) * 3)
+    loss = picture_loss(made.float(), pixels, sharpness) + settings.kl_weight * kl
     return loss, (made.detach().float() - pixels).square().mean().item()
 
 
@@ -141,10 +174,12 @@ class ClipPool:
         self.rng = np.random.default_rng(seed)
         self.clips: list[np.ndarray] = []
 
-    def draw(self, whole: bool) -> torch.Tensor:
-        """A batch ``[n, 3, T, H, W]`` of -1 to 1: crops, or with ``whole`` a whole clip or whole images."""
+    def draw(self, fraction: float) -> torch.Tensor:
+        """A batch ``[n, 3, T, H, W]`` of -1 to 1 for this share of the training: crops, whole clips or images."""
         settings, rng = self.settings, self.rng
-        fresh = 1 if len(self.clips) >= settings.pool else min(8, settings.pool)
+        whole = fraction >= settings.whole_after and rng.random() < 0.5
+        fresh = int(rng.random() < 0.5) if len(self.clips) >= settings.pool else min(2, settings.pool)
+        fresh = fresh if self.clips else min(24, settings.pool)
         for _ in range(fresh):
             self.clips.append(clip_batch(self.next_seed, 1)[0][0])
             self.next_seed += 1
@@ -155,9 +190,14 @@ class ClipPool:
             return to_pixels(np.stack([self.clips[k][int(rng.integers(17))][None] for k in picks]))
         if whole:
             return to_pixels(self.clips[int(rng.integers(len(self.clips)))][None])
+        if fraction < settings.video_after:
+            count, frames, size = settings.images, 1, settings.crop_size
+        elif fraction < settings.large_after:
+            count, frames, size = settings.crops, settings.crop_frames, settings.crop_size
+        else:
+            count, frames, size = settings.large_crops, settings.large_frames, settings.large_size
         cuts = []
-        for pick in rng.integers(len(self.clips), size=settings.crops):
-            frames, size = settings.crop_frames, settings.crop_size
+        for pick in rng.integers(len(self.clips), size=count):
             t = int(rng.integers(17 - frames + 1))
             y, x = (int(v) for v in rng.integers(128 - size + 1, size=2))
             cuts.append(self.clips[pick][t : t + frames, y : y + size, x : x + size])
@@ -200,7 +240,9 @@ def publish(weights: dict[str, torch.Tensor], out: Path, record: dict[str, Any],
     part = out.with_name(out.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
     half.save_pretrained(part, safe_serialization=True)
-    (part / "training.json").write_text(json.dumps({**record, "held_out_psnr_db": round(quality, 2)}, indent=2))
+    (part / "training.json").write_text(
+        json.dumps({**record, "held_out_psnr_db": round(quality, 2)}, indent=2)
+    )
     shutil.rmtree(out, ignore_errors=True)
     part.rename(out)
     return quality
@@ -230,7 +272,8 @@ def train_autoencoder(
     torch.manual_seed(settings.seed)
     vae = build_autoencoder().to(device)
     average = AveragedWeights(vae, settings.ema)
-    optimizer = torch.optim.AdamW(vae.parameters(), lr=settings.learning_rate, betas=(0.9, 0.98), weight_decay=1e-3)
+    optimizer = torch.optim.AdamW(vae.parameters(), lr=settings.learning_rate, betas=(0.9, 0.95),
+                                  weight_decay=1e-3, fused=True)  # fmt: skip
     progress, checkpoint = Progress(minutes, max_steps), work / "autoencoder.pt"
     states = load_checkpoint(checkpoint, progress)
     if states:
@@ -242,14 +285,13 @@ def train_autoencoder(
     log, losses, errors = work / "autoencoder.jsonl", [], []
     saved = published = progress.seconds
     while progress.fraction < 1:
-        whole = progress.fraction >= settings.whole_after and progress.step % 2 == 0
-        pixels = pool.draw(whole).to(device)
+        pixels = pool.draw(progress.fraction).to(device)
         for group in optimizer.param_groups:
             group["lr"] = progress.learning_rate(settings.learning_rate, settings.warmup)
-        loss, error = training_loss(vae, pixels, settings, generator)
+        loss, error = training_loss(vae, pixels, settings, generator, progress.fraction)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_(vae.parameters(), 2.0)
         optimizer.step()
         progress.step += 1
         average.update(vae, progress.step)

@@ -234,12 +234,11 @@ def draw_falling(weather: str, seed: int) -> np.ndarray:
     image = Image.new("L", (128 * SCALE, 128 * SCALE))
     draw = ImageDraw.Draw(image)
     for _ in range(16 if weather == "rain" else 20):
-        x, y = rng.uniform(0, 256, 2)
+        (x, y), r = rng.uniform(0, 256, 2), rng.uniform(3.5, 5.5)
         for shift in (0, -256):
             if weather == "rain":
                 draw.line([x, y + shift, x - 6, y + 30 + shift], fill=190, width=4)
             else:
-                r = rng.uniform(3.5, 5.5) if shift == 0 else r
                 draw.ellipse([x - r, y + r * 2 + shift - r, x + r, y + r * 2 + shift + r], fill=235)
     small = image.resize((128, 128), Image.Resampling.BOX)
     return np.asarray(small, np.float32) / 255

@@ -27,8 +27,10 @@ GROUNDED = ("meadow", "snow", "desert", "street", "room")
 
 @dataclass(frozen=True)
 class Actor:
-    """A subject in a scene. ``x``, ``y`` are where its middle is halfway through, ``height`` its size, all
-    as fractions of the frame; ``phase`` and ``mirrored`` choose the first loop frame and the side it looks to.
+    """A subject in a scene.
+
+    ``x``, ``y`` are where its middle is halfway through, ``height`` its size and ``travel`` its way, all as
+    fractions of the frame; ``phase`` and ``mirrored`` choose the first loop frame and the side it looks to.
     """
 
     noun: str
@@ -108,11 +110,13 @@ def draw_scene(rng: np.random.Generator, held: bool = False) -> Scene:
             return scene
 
 
-def _actor_path(actor: Actor, camera: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Middle x, y, size and angle of an actor over the clip, each ``[17]``."""
-    t = np.linspace(0, 1, NUM_FRAMES)
-    x, y = np.full(NUM_FRAMES, actor.x), np.full(NUM_FRAMES, actor.y)
-    size, angle = np.full(NUM_FRAMES, actor.height), np.zeros(NUM_FRAMES)
+def _actor_path(
+    actor: Actor, camera: str, frames: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Middle x, y, size and angle of an actor at some frames, each ``[n]``."""
+    t = frames / (NUM_FRAMES - 1)
+    x, y = np.full(len(t), actor.x), np.full(len(t), actor.y)
+    size, angle = np.full(len(t), actor.height), np.zeros(len(t))
     if actor.motion in ("left", "right"):
         x = x + (t - 0.5) * actor.travel * (1 if actor.motion == "right" else -1)
     elif actor.motion in ("up", "down"):
@@ -134,29 +138,30 @@ def _actor_path(actor: Actor, camera: str) -> tuple[np.ndarray, np.ndarray, np.n
     return x, y, size, angle
 
 
-def _view(scene: Scene) -> torch.Tensor:
-    """The backdrop through the camera, float ``[17, 3, 128, 128]`` of 0 to 255."""
+def _view(scene: Scene, frames: np.ndarray) -> torch.Tensor:
+    """The backdrop through the camera, float ``[n, 3, 128, 128]`` of 0 to 255."""
+    count = len(frames)
     picture = draw_backdrop(scene.setting, scene.time, scene.weather, scene.seed)
     backdrop = torch.from_numpy(picture.copy()).permute(2, 0, 1)[None].float()
     if scene.camera == "still":
         left = (WIDTH - SIZE) // 2 * SCALE
-        return F.avg_pool2d(backdrop[..., left : left + SIZE * SCALE], SCALE).expand(NUM_FRAMES, -1, -1, -1)
-    t = torch.linspace(0, 1, NUM_FRAMES)
-    theta = torch.zeros(NUM_FRAMES, 2, 3)
-    zoom = 1 / (1 + 0.25 * t) if scene.camera == "zoom in" else torch.ones(NUM_FRAMES)
+        return F.avg_pool2d(backdrop[..., left : left + SIZE * SCALE], SCALE).expand(count, -1, -1, -1)
+    t = torch.from_numpy(frames).float() / (NUM_FRAMES - 1)
+    theta = torch.zeros(count, 2, 3)
+    zoom = 1 / (1 + 0.25 * t) if scene.camera == "zoom in" else torch.ones(count)
     theta[:, 0, 0], theta[:, 1, 1] = zoom * SIZE / WIDTH, zoom * SIZE / HEIGHT
     if scene.camera.startswith("pan"):
         room = 1 - SIZE / WIDTH
         theta[:, 0, 2] = (t - 0.5) * 2 * room * (-1 if scene.camera == "pan left" else 1)
-    grid = F.affine_grid(theta, [NUM_FRAMES, 3, SIZE, SIZE], align_corners=False)
-    return F.grid_sample(
-        backdrop.expand(NUM_FRAMES, -1, -1, -1), grid, padding_mode="border", align_corners=False
-    )
+    grid = F.affine_grid(theta, [count, 3, SIZE, SIZE], align_corners=False)
+    return F.grid_sample(backdrop.expand(count, -1, -1, -1), grid, padding_mode="border", align_corners=False)
 
 
-def _place(actor: Actor, scene: Scene, frames: np.ndarray, picture: torch.Tensor) -> torch.Tensor:
-    """Lays an actor's loop over the picture ``[17, 3, 128, 128]``, with a soft shadow where there is ground."""
-    x, y, size, angle = (torch.from_numpy(v).float() for v in _actor_path(actor, scene.camera))
+def _place(
+    actor: Actor, scene: Scene, loop: np.ndarray, frames: np.ndarray, picture: torch.Tensor
+) -> torch.Tensor:
+    """Lays an actor's loop over the picture ``[n, 3, 128, 128]``, with a soft shadow where there is ground."""
+    x, y, size, angle = (torch.from_numpy(v).float() for v in _actor_path(actor, scene.camera, frames))
     kind = subject_by_noun(actor.noun).kind
     if scene.setting in GROUNDED and kind != "flyer" and actor.motion not in ("up", "down", "circles"):
         axis = (torch.arange(SIZE) + 0.5) / SIZE
@@ -168,31 +173,30 @@ def _place(actor: Actor, scene: Scene, frames: np.ndarray, picture: torch.Tensor
         across = torch.exp(-(((axis - x[:, None]) / (0.36 * size[:, None])) ** 4))
         along = torch.exp(-(((axis - ground[:, None]) / 0.035) ** 2))
         picture = picture * (1 - 0.35 * along[:, None, :, None] * across[:, None, None, :])
-    loop = frames[(actor.phase + np.arange(NUM_FRAMES)) % frames.shape[0]]
-    sprite = torch.from_numpy(loop).permute(0, 3, 1, 2).float()
+    poses = loop[(actor.phase + frames) % loop.shape[0]]
+    sprite = torch.from_numpy(poses).permute(0, 3, 1, 2).float()
     cos, sin = torch.cos(angle) / size, torch.sin(angle) / size
     side = -1.0 if actor.mirrored else 1.0
     cx, cy = 2 * x - 1, 2 * y - 1
     theta = torch.stack(
         [side * cos, side * sin, -side * (cos * cx + sin * cy), -sin, cos, sin * cx - cos * cy], dim=1
-    ).view(NUM_FRAMES, 2, 3)
-    grid = F.affine_grid(theta, [NUM_FRAMES, 4, SIZE, SIZE], align_corners=False)
+    ).view(len(frames), 2, 3)
+    grid = F.affine_grid(theta, [len(frames), 4, SIZE, SIZE], align_corners=False)
     placed = F.grid_sample(sprite, grid, align_corners=False)
     tint = torch.tensor(SUBJECT_TINTS[scene.time]).view(1, 3, 1, 1)
     return picture * (1 - placed[:, 3:] / 255) + placed[:, :3] * tint
 
 
-def render(scene: Scene, sprites: dict[str, np.ndarray]) -> np.ndarray:
-    """The scene as a clip ``uint8 [17, 128, 128, 3]`` at 8 fps."""
-    picture = _view(scene)
+def render(scene: Scene, sprites: dict[str, np.ndarray], frames: tuple[int, ...] | None = None) -> np.ndarray:
+    """The scene as a clip ``uint8 [17, 128, 128, 3]`` at 8 fps, or only some of its frames."""
+    numbers = np.arange(NUM_FRAMES) if frames is None else np.array(frames)
+    picture = _view(scene, numbers)
     for actor in scene.actors:
-        picture = _place(actor, scene, sprites[actor.noun], picture)
+        picture = _place(actor, scene, sprites[actor.noun], numbers, picture)
     if scene.weather in ("rain", "snow"):
         tile = draw_falling(scene.weather, scene.seed)
         speed = 13 if scene.weather == "rain" else 4
-        fall = torch.from_numpy(np.stack([np.roll(tile, speed * n, axis=0) for n in range(NUM_FRAMES)]))[
-            :, None
-        ]
+        fall = torch.from_numpy(np.stack([np.roll(tile, speed * n, axis=0) for n in numbers]))[:, None]
         light = torch.tensor((214.0, 228.0, 246.0) if scene.weather == "rain" else (255.0, 255.0, 255.0))
         cover = fall * (0.6 if scene.weather == "rain" else 0.95)
         picture = picture * (1 - cover) + light.view(1, 3, 1, 1) * cover

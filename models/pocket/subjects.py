@@ -12,7 +12,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Subject:
-    """One member of the cast. ``kind`` is ``animal``, ``bird``, ``swimmer``, ``vehicle``, ``boat``, ``flyer``
+    """One member of the cast.
+
+    ``kind`` is ``animal``, ``bird``, ``swimmer``, ``vehicle``, ``boat``, ``flyer``
     or ``object``; ``faces`` is ``left`` or ``front`` (a front view is never mirrored).
     """
 

@@ -1,0 +1,98 @@
+"""The embedded model's generator: its size, and what it is trained to do.
+
+Rectified flow: a latent frame at timestep t is `(1 - t/1000) clean + t/1000 noise`, and the network predicts
+`noise - clean`. Each frame has its own timestep, so that one network makes clips from text, from a first frame,
+from the end of another clip or between keyframes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from diffusers import FlowMatchEulerDiscreteScheduler
+from torch import Tensor
+from torch.nn import functional as F
+
+from models.lingen.transformer import LinGenTransformer3DModel
+
+CONFIG: dict[str, Any] = {
+    "in_channels": 24,
+    "patch_size": 2,
+    "num_layers": 8,
+    "num_attention_heads": 5,
+    "attention_head_dim": 64,
+    "text_embed_dim": 384,
+    "ffn_dim": 832,
+    "ssm_state_size": 64,
+    "ssm_head_dim": 64,
+    "ssm_expand": 2,
+    "window_size": (5, 4, 4),
+    "review_window": (5, 2, 2),
+    "sample_size": (5, 8, 8),
+}
+SHIFT = 2.0
+FRAMES_KNOWN: tuple[tuple[float, tuple[int, ...]], ...] = (
+    (0.50, ()),
+    (0.18, (0,)),
+    (0.16, (0, 1)),
+    (0.05, (0, 1, 2)),
+    (0.07, (0, -1)),
+    (0.04, (-1,)),
+)
+"""How often which latent frames are given as condition; what is left has every frame at its own timestep."""
+
+
+def build_generator(**changes: Any) -> LinGenTransformer3DModel:
+    """The untrained generator; `changes` override entries of its configuration."""
+    return LinGenTransformer3DModel(**{**CONFIG, **changes})
+
+
+def build_scheduler() -> FlowMatchEulerDiscreteScheduler:
+    """The sampler's timesteps, shifted towards noise, where the composition is decided."""
+    return FlowMatchEulerDiscreteScheduler(shift=SHIFT)
+
+
+def draw_timesteps(batch: int, frames: int, generator: torch.Generator) -> Tensor:
+    """Training timesteps [B, F] in 0..1000: logit-normal and shifted; 0 at frames given as condition."""
+    own = torch.sigmoid(torch.randn(batch, frames, generator=generator))
+    own = SHIFT * own / (1 + (SHIFT - 1) * own)
+    timesteps = own[:, :1].expand(-1, frames).clone()
+    if frames > 1:
+        kinds = torch.rand(batch, generator=generator)
+        for index, kind in enumerate(kinds.tolist()):
+            known = frames_known(kind)
+            if known is None:
+                timesteps[index] = own[index]
+            else:
+                timesteps[index, list(known)] = 0
+    return timesteps * 1000
+
+
+def frames_known(kind: float) -> tuple[int, ...] | None:
+    """Which latent frames are given, for `kind` uniform in 0..1; None for a timestep of its own at each frame."""
+    for share, known in FRAMES_KNOWN:
+        if kind < share:
+            return known
+        kind -= share
+    return None
+
+
+def flow_loss(
+    model: torch.nn.Module, clean: Tensor, timesteps: Tensor, noise: Tensor, text: Tensor, mask: Tensor
+) -> Tensor:
+    """Mean squared error of the velocity over the frames that are not given.
+
+    Args:
+        model: the generator.
+        clean, noise: [B, C, F, h, w].
+        timesteps: [B, F] in 0..1000.
+        text, mask: text states [B, L, D] and which of them are real [B, L].
+    """
+    level = (timesteps / 1000)[:, None, :, None, None]
+    noisy = clean + level * (noise - clean)
+    dtype = next(model.parameters()).dtype
+    velocity = model(noisy.to(dtype), timesteps, text.to(dtype), mask, return_dict=False)[0].float()
+    error = F.mse_loss(velocity, noise - clean, reduction="none").mean((1, 3, 4))  # [B, F]
+    asked = (timesteps > 0).float()
+    return (error * asked).sum() / asked.sum()

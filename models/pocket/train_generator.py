@@ -1,0 +1,241 @@
+"""Trains the generator on encoded clips: pictures first, then clips and pictures mixed (LinGen E.3)."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKLLTXVideo
+from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from models.lingen import LinGenPipeline, LinGenTransformer3DModel
+from models.pocket.generator import build_generator, build_scheduler, draw_timesteps, flow_loss
+from models.pocket.latents import LatentSet, load_latents
+from models.pocket.text_encoder import load_text_encoder, text_states
+from models.pocket.training import (
+    AveragedWeights,
+    Progress,
+    load_checkpoint,
+    log_line,
+    save_checkpoint,
+    use_threads,
+)
+
+
+@dataclass(frozen=True)
+class GeneratorSettings:
+    """How the generator is trained.
+
+    Attributes:
+        learning_rate: peak, for the matrices inside the blocks (Muon) and all else (AdamW).
+        warmup: steps of linear warmup.
+        clips, stills: batch sizes.
+        stills_only: share of the budget that sees pictures only.
+        stills_later: share of the steps after it that see pictures.
+        drop_text: how often the caption is replaced by the empty one.
+        text_tokens: captions are cut after this many tokens.
+        ema: decay of the averaged weights.
+        seed: of the weights, the noise and the order.
+        compile: compile the blocks.
+    """
+
+    learning_rate: float = 1.5e-3
+    warmup: int = 60
+    clips: int = 24
+    stills: int = 64
+    stills_only: float = 0.2
+    stills_later: float = 0.2
+    drop_text: float = 0.1
+    text_tokens: int = 24
+    ema: float = 0.998
+    seed: int = 0
+    compile: bool = True
+
+
+class TrainingSet:
+    """Batches of latents with text states, drawn with a generator of their own."""
+
+    def __init__(
+        self, latents: LatentSet, assets: Path, settings: GeneratorSettings, device: torch.device
+    ) -> None:
+        self.latents, self.settings, self.device = latents, settings, device
+        encoder, tokenizer = load_text_encoder(assets)
+        texts = sorted({text for captions in latents.captions for text in captions})
+        self.row = {text: index for index, text in enumerate(texts)}
+        states, masks = text_states(encoder.to(device), tokenizer, [*texts, ""])
+        self.states, self.masks = states[:, : settings.text_tokens], masks[:, : settings.text_tokens]
+
+    def text(self, captions: list[str | None]) -> tuple[Tensor, Tensor]:
+        """States and mask of captions; None is the empty one."""
+        rows = torch.tensor([len(self.row) if text is None else self.row[text] for text in captions])
+        return self.states[rows].float().to(self.device), self.masks[rows].to(self.device)
+
+    def draw(self, stills: bool, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """Latents [B, C, F, h, w], text states and mask."""
+        count = self.settings.stills if stills else self.settings.clips
+        picks = torch.randint(len(self.latents.captions), (count,), generator=generator)
+        captions: list[str | None] = []
+        for pick, dice, which in zip(
+            picks.tolist(),
+            torch.rand(count, generator=generator).tolist(),
+            torch.randint(10_000, (count,), generator=generator).tolist(),
+            strict=True,
+        ):
+            options = self.latents.captions[pick]
+            captions.append(None if dice < self.settings.drop_text else options[which % len(options)])
+        if stills:
+            frame = torch.randint(self.latents.stills.shape[1], (count,), generator=generator)
+            clean = self.latents.stills[picks, frame]
+        else:
+            clean = self.latents.videos[picks]
+        return clean.float().to(self.device), *self.text(captions)
+
+
+class MixedOptimizer:
+    """Muon for the matrices inside the blocks, AdamW for the rest, over 32-bit weights of a 16-bit network."""
+
+    def __init__(self, master: nn.Module, worker: nn.Module, settings: GeneratorSettings) -> None:
+        self.master, self.worker = list(master.parameters()), list(worker.parameters())
+        matrices, others = [], []
+        for name, parameter in master.named_parameters():
+            inside = name.startswith("blocks.") and name.endswith(".weight") and parameter.ndim == 2
+            (matrices if inside else others).append(parameter)
+        rate = settings.learning_rate
+        self.parts: list[torch.optim.Optimizer] = [
+            torch.optim.Muon(matrices, lr=rate, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"),
+            torch.optim.AdamW(others, lr=rate, betas=(0.9, 0.95), weight_decay=0.0),
+        ]
+
+    def step(self, learning_rate: float) -> float:
+        """One update from the 16-bit network's gradients; returns their norm."""
+        for kept, used in zip(self.master, self.worker, strict=True):
+            kept.grad = None if used.grad is None else used.grad.float()
+            used.grad = None
+        norm = nn.utils.clip_grad_norm_(self.master, 1.0)
+        for part in self.parts:
+            for group in part.param_groups:
+                group["lr"] = learning_rate
+            part.step()
+        with torch.no_grad():
+            for kept, used in zip(self.master, self.worker, strict=True):
+                used.copy_(kept)
+        return float(norm)
+
+
+@contextlib.contextmanager
+def fast_attention(device: torch.device) -> Iterator[None]:
+    """On a CPU, attention over few tokens trains faster as plain matrix products."""
+    with sdpa_kernel(SDPBackend.MATH) if device.type == "cpu" else contextlib.nullcontext():
+        yield
+
+
+@torch.no_grad()
+def held_out_loss(weights: dict[str, Tensor], held: TrainingSet, count: int = 32) -> float:
+    """Loss of the averaged weights on held-out combinations, always with the same noise and timesteps."""
+    model = build_generator().eval()
+    model.load_state_dict(weights)
+    generator = torch.Generator().manual_seed(1)
+    clean = held.latents.videos[:count].float()
+    text, mask = held.text([captions[0] for captions in held.latents.captions[:count]])
+    noise = torch.randn(clean.shape, generator=generator)
+    levels = torch.linspace(50, 950, len(clean))[:, None].expand(-1, clean.shape[2])
+    return float(
+        flow_loss(model.to(held.device), *(x.to(held.device) for x in (clean, levels, noise, text, mask)))
+    )
+
+
+def publish(assets: Path, weights: dict[str, Tensor], record: dict[str, object]) -> None:
+    """Write the whole pipeline folder around the averaged weights, in float16, in files of at most 16 MB."""
+    model = build_generator()
+    model.load_state_dict(weights)
+    shutil.rmtree(assets / "transformer", ignore_errors=True)
+    encoder, tokenizer = load_text_encoder(assets)
+    vae = AutoencoderKLLTXVideo.from_pretrained(assets / "vae")
+    pipeline = LinGenPipeline(vae, encoder, tokenizer, model, build_scheduler())
+    pipeline.save_config(assets)
+    model.half().save_pretrained(assets / "transformer", max_shard_size="14MB")
+    pipeline.scheduler.save_pretrained(assets / "scheduler")
+    (assets / "transformer" / "training.json").write_text(json.dumps(record, indent=2) + "\n")
+
+
+def published_weights(assets: Path) -> LinGenTransformer3DModel:
+    """The published generator in float32."""
+    return LinGenTransformer3DModel.from_pretrained(assets / "transformer", torch_dtype=torch.float32).eval()
+
+
+def train_generator(
+    assets: Path,
+    work: Path,
+    minutes: float,
+    settings: GeneratorSettings,
+    max_steps: int | None = None,
+    threads: int = 2,
+    save_minutes: float = 3.0,
+) -> Path:
+    """Train within the budget, resuming from `work`, and publish to `assets`, which already holds the autoencoder
+    and the text encoder. Every few minutes a checkpoint is written and a line to `work/generator.jsonl`.
+    """
+    device = use_threads(threads)
+    torch.manual_seed(settings.seed)
+    master = build_generator().to(device).train()
+    worker = build_generator().to(device, torch.bfloat16).train()
+    data = TrainingSet(load_latents(work), assets, settings, device)
+    held = TrainingSet(load_latents(work, held=True), assets, settings, device)
+    average, optimizer = AveragedWeights(master, settings.ema), MixedOptimizer(master, worker, settings)
+    progress, checkpoint, log = Progress(minutes, max_steps), work / "generator.pt", work / "generator.jsonl"
+    states = load_checkpoint(checkpoint, progress)
+    if states:
+        master.load_state_dict(states["model"])
+        average.weights = {name: value.to(device) for name, value in states["average"].items()}
+        for part, state in zip(optimizer.parts, states["optimizers"], strict=True):
+            part.load_state_dict(state)
+    worker.load_state_dict(master.state_dict())
+    if settings.compile:
+        for block in worker.blocks:
+            block.compile(dynamic=False)
+
+    def save() -> None:
+        save_checkpoint(checkpoint, progress, model=master.state_dict(), average=average.weights,
+                        optimizers=[part.state_dict() for part in optimizer.parts])  # fmt: skip
+        log_line(log, step=progress.step, seconds=progress.seconds, clips_known=len(data.latents.captions),
+                 held_out_loss=held_out_loss(average.weights, held))  # fmt: skip
+
+    generator = torch.Generator().manual_seed(settings.seed + progress.step)
+    losses: dict[bool, list[float]] = {True: [], False: []}
+    saved = progress.seconds
+    while progress.fraction < 1:
+        early = progress.fraction < settings.stills_only
+        stills = early or float(torch.rand((), generator=generator)) < settings.stills_later
+        clean, text, mask = data.draw(stills, generator)
+        timesteps = draw_timesteps(clean.shape[0], clean.shape[2], generator).to(device)
+        noise = torch.randn(clean.shape, generator=generator).to(device)
+        with fast_attention(device):
+            loss = flow_loss(worker, clean, timesteps, noise, text, mask)
+            loss.backward()
+        norm = optimizer.step(progress.learning_rate(settings.learning_rate, settings.warmup))
+        progress.step += 1
+        average.update(master, progress.step)
+        losses[stills].append(loss.item())
+        if progress.step % 25 == 0:
+            means = {
+                ("loss_stills" if kind else "loss_clips"): sum(of) / len(of)
+                for kind, of in losses.items()
+                if of
+            }
+            log_line(log, step=progress.step, seconds=progress.seconds, norm=norm, **means)
+            losses = {True: [], False: []}
+        if progress.seconds - saved > 60 * save_minutes:
+            save()
+            saved = progress.seconds
+    save()
+    record = {"settings": asdict(settings), "minutes": minutes, "steps": progress.step, "device": device.type,
+              "clips": len(data.latents.captions), "parameters": sum(p.numel() for p in master.parameters()),
+              "log": [json.loads(line) for line in log.read_text().splitlines()][::4]}  # fmt: skip
+    publish(assets, average.weights, record)
+    return assets
