@@ -19,7 +19,6 @@ GATES = {
     "transformers": ("models/",),
     "open_clip": ("models/scoring/", "models/pocket/"),
     "gradio": ("studio/ui/", "app.py"),
-    "imageio": ("studio/media",),
     "av": ("studio/media",),
     "sqlmodel": ("studio/store",),
     "sqlalchemy": ("studio/store",),
