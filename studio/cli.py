@@ -186,13 +186,15 @@ def extend(
 def projects(data: Data = None) -> None:
     """List all projects, the one that changed last first."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     with _studio(data) as studio:
         table = Table("title", "length", "segments", "changed", "id", box=None, pad_edge=False)
         for each in studio.projects():
             changed = each.updated.astimezone().strftime("%Y-%m-%d %H:%M")
-            table.add_row(each.title, f"{each.seconds:.1f} s", str(each.num_segments), changed, each.id)
+            length = f"{each.seconds:.1f} s"
+            table.add_row(escape(each.title), length, str(each.num_segments), changed, each.id[:12])
         where = studio.settings.data_dir
         if table.row_count:
             Console(soft_wrap=True).print(table)
@@ -348,7 +350,7 @@ def _work(
 def _tell_end(console: "Console", state: str, error: str) -> None:
     """Why there is no film, and how the program ends: 1 for what went wrong, 130 for Ctrl-C."""
     if state == "failed":
-        console.print(error, highlight=False)
+        console.print(error, highlight=False, markup=False)
         raise typer.Exit(1)
     console.print("Cancelled; finished segments are kept. Go on with `studio extend last`.", highlight=False)
     raise typer.Exit(130)

@@ -45,7 +45,7 @@ class Maker:
         if request.strategy == "naive":
             return self.make(handle, project_id, [request])
         project = self._store.load(project_id)
-        task = self._task(new_id(), project, request)
+        task = self._task(new_id(), project, request, project.head)
         recorder = self._recorder(handle, project_id, total=preview_passes(request))
         recorder.begin(task, project.head)
         try:
@@ -64,7 +64,7 @@ class Maker:
         if gallery is None:
             raise InputError("The gallery is empty. Search for candidates first, then pick one.")
         request, seed = gallery.request, gallery.candidate(candidate_id).seed
-        task = self._task(gallery.id, project, request)
+        task = self._task(gallery.id, project, request, gallery.parent)
         recorder = self._recorder(handle, project_id, total=max(1, final_passes(request)))
         recorder.begin(task, gallery.parent, gallery, self._search_seconds.get(gallery.id, 0.0))
         try:
@@ -80,23 +80,22 @@ class Maker:
         steps = sum(preview_passes(request) + final_passes(request) for request in requests)
         recorder = self._recorder(handle, project_id, total=steps, segments=len(requests))
         try:
-            with closing(extend(self._worker, requests, self._end(project, requests[0]))) as events:
+            with closing(
+                extend(self._worker, requests, self._end(project, requests[0], project.head))
+            ) as events:
                 recorder.follow(events, parent=project.head)
         finally:
             recorder.forget_live()
 
-    def _task(self, key: str, project: Project, request: ChunkRequest) -> Task:
-        """What the next chunk of a project is made from."""
-        return Task(key, request, guide_for(request, self._worker, self._end(project, request)))
+    def _task(self, key: str, project: Project, request: ChunkRequest, parent: str | None) -> Task:
+        """What a chunk that continues `parent` is made from."""
+        return Task(key, request, guide_for(request, self._worker, self._end(project, request, parent)))
 
-    def _end(self, project: Project, request: ChunkRequest) -> Frames | None:
-        """`[n, H, W, 3]` uint8: the end of the film, or else the guide image of the request, or None."""
+    def _end(self, project: Project, request: ChunkRequest, parent: str | None) -> Frames | None:
+        """`[n, H, W, 3]` uint8: the end of the parent, or else the guide image of the request, or None."""
         from studio.media import read_frames_png
 
-        if project.head is not None:
-            name: str | None = project.segment(project.head).tail
-        else:
-            name = request.guide
+        name = request.guide if parent is None else project.segment(parent).tail
         return None if name is None else read_frames_png(self._store.media_path(project.id, name))
 
     def _recorder(self, handle: JobHandle, project_id: str, *, total: int, segments: int = 1) -> Recorder:

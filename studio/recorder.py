@@ -96,8 +96,8 @@ class Recorder:
         self._searching = gallery is None and task.request.strategy != "naive"
         self._gallery = gallery or Gallery(id=task.key, request=task.request, parent=parent)
         self.candidates = self._gallery.candidates
-        waits = self._worker.ready(task.request.model)
-        self._tell(waits if waits is not None else "Encoding the prompt")
+        card = self._worker.card(task.request.model)
+        self._tell("reading the prompt" if self._worker.ready(card.name) is None else f"loading {card.title}")
 
     def follow(
         self, events: Iterable[Begun | Step | Rough | Live | Finished], parent: str | None = None

@@ -53,6 +53,7 @@ class Studio:
         )
         self.store = Store(self.settings.data_dir, self.settings.min_free_mb)
         self.jobs = Jobs(self.store)
+        self._submitting = threading.Lock()
         self._maker = Maker(self.store, self.worker)
 
     # Life
@@ -235,11 +236,11 @@ class Studio:
         Raises:
             InputError: if the request cannot be made, or the project is at work already.
         """
-        project = self._idle(project_id)
-        request = self._checked(project, [request])[0]
-        return self.jobs.submit(
-            "search", project_id, lambda handle: self._maker.search(handle, project_id, request)
-        )
+        with self._submitting:
+            request = self._checked(self._idle(project_id), [request])[0]
+            return self.jobs.submit(
+                "search", project_id, lambda handle: self._maker.search(handle, project_id, request)
+            )
 
     def pick(self, project_id: str, candidate_id: str) -> str:
         """Pay for the full run of one candidate; it becomes the last segment of the film.
@@ -262,10 +263,11 @@ class Studio:
         if active is not None and active.kind == "search":
             self.jobs.cancel(active.id)
             self.jobs.wait(active.id)
-        self._idle(project_id)
-        return self.jobs.submit(
-            "pick", project_id, lambda handle: self._maker.pick(handle, project_id, candidate_id)
-        )
+        with self._submitting:
+            self._idle(project_id)
+            return self.jobs.submit(
+                "pick", project_id, lambda handle: self._maker.pick(handle, project_id, candidate_id)
+            )
 
     def make(self, project_id: str, requests: Sequence[ChunkRequest]) -> str:
         """The machine alone: search, take the best candidate, continue from its end with the next request.
@@ -278,10 +280,11 @@ class Studio:
         Raises:
             InputError: if one of the requests cannot be made, or the project is at work already.
         """
-        checked = self._checked(self._idle(project_id), requests)
-        return self.jobs.submit(
-            "make", project_id, lambda handle: self._maker.make(handle, project_id, checked)
-        )
+        with self._submitting:
+            checked = self._checked(self._idle(project_id), requests)
+            return self.jobs.submit(
+                "make", project_id, lambda handle: self._maker.make(handle, project_id, checked)
+            )
 
     def undo(self, project_id: str) -> Project:
         """Take the last segment out of the film; it stays in the tree.
@@ -320,6 +323,11 @@ class Studio:
     def active_job(self, project_id: str) -> JobView | None:
         """The job that runs or waits for a project, or None."""
         return self.jobs.active(project_id)
+
+    def last_job(self, project_id: str) -> JobView | None:
+        """The newest job of a project, whatever became of it, or None."""
+        records = [each for each in self.store.load_jobs() if each.project_id == project_id]
+        return self.jobs.view(records[-1].id) if records else None
 
     def live(self, project_id: str) -> LiveView | None:
         """The newest look into the full run that is going on for a project, or None."""

@@ -40,7 +40,7 @@ def watch(studio: Studio, job_id: str, project_id: str, console: Console) -> Job
         try:
             for view in studio.follow(job_id):
                 for line in news.lines():
-                    progress.console.print(line, highlight=False)
+                    progress.console.print(line, highlight=False, markup=False)
                 eta = "" if view.eta_seconds is None else f"{costs.in_words(view.eta_seconds)} left"
                 progress.update(
                     task, description=view.message, completed=view.done, total=view.total or None, eta=eta
@@ -50,7 +50,7 @@ def watch(studio: Studio, job_id: str, project_id: str, console: Console) -> Job
             studio.cancel(job_id)
         view = studio.wait(job_id)
         for line in news.lines():
-            progress.console.print(line, highlight=False)
+            progress.console.print(line, highlight=False, markup=False)
     return view
 
 

@@ -1,0 +1,124 @@
+"""The worker of this process: loads once, keeps suspended runs, lets go of them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from studio.errors import InputError
+from studio.search import Finished, Rough
+from studio.timeline import ChunkRequest
+from studio.workers import LocalWorker, Task
+from studio.workers.local import MAX_GALLERIES
+
+
+@pytest.fixture
+def worker(sources: dict[str, str]) -> Iterator[LocalWorker]:
+    worker = LocalWorker(sources=sources, threads=1)
+    yield worker
+    worker.close()
+
+
+@pytest.fixture
+def prefix(request_: ChunkRequest) -> ChunkRequest:
+    """Previews that are the first half of the full run."""
+    return request_.model_copy(update={"previews": "prefix"})
+
+
+def clip_of(events) -> np.ndarray:
+    return next(event.clip.frames for event in events if isinstance(event, Finished))
+
+
+def threads_of_runs() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name.startswith("run-")]
+
+
+def test_it_says_whether_the_model_is_loaded(worker):
+    assert worker.ready("pocket") == "Pocket is loaded with the first run."
+    worker.load("pocket")
+    assert worker.ready("pocket") is None
+
+
+def test_an_unknown_model_is_told(worker):
+    with pytest.raises(InputError, match="Choose one of"):
+        worker.ready("sora")
+
+
+def test_two_who_want_the_model_at_once_load_it_once(worker, monkeypatch):
+    loads = []
+    monkeypatch.setattr(worker, "_load", lambda model: loads.append(model) or load(model))
+    load = type(worker)._load.__get__(worker)
+    both = [threading.Thread(target=worker.load, args=("pocket",)) for _ in range(2)]
+    for thread in both:
+        thread.start()
+    for thread in both:
+        thread.join()
+    assert loads == ["pocket"]
+
+
+def test_candidates_come_without_their_runs_which_stay_until_the_gallery_goes(worker, prefix):
+    roughs = [e for e in worker.search(Task("gallery", prefix)) if isinstance(e, Rough)]
+    assert [rough.run for rough in roughs] == [None, None, None]
+    assert len(threads_of_runs()) == 3
+    worker.release("gallery")
+    assert threads_of_runs() == []
+
+
+def test_only_the_newest_galleries_keep_their_runs(worker, prefix):
+    one = prefix.model_copy(update={"candidates": 1})
+    for number in range(MAX_GALLERIES + 2):
+        list(worker.search(Task(f"gallery {number}", one)))
+    assert len(threads_of_runs()) == MAX_GALLERIES
+
+
+def test_a_cancelled_full_run_goes_on_where_it_was_suspended(worker, prefix):
+    task = Task("gallery", prefix)
+    list(worker.search(task))
+    events = worker.finish(task, prefix.seed)
+    next(events)
+    events.close()
+    steps = [event for event in worker.finish(task, prefix.seed) if not isinstance(event, Finished)]
+    assert len(steps) == prefix.num_inference_steps - prefix.preview_steps - 1
+
+
+def test_a_finished_clip_is_the_same_with_and_without_the_suspended_run(worker, prefix):
+    task = Task("gallery", prefix)
+    list(worker.search(task))
+    kept = clip_of(worker.finish(task, prefix.seed))
+    worker.release("gallery")
+    assert np.array_equal(kept, clip_of(worker.finish(task, prefix.seed)))
+
+
+def test_a_chunk_that_continues_tells_how_many_frames_it_repeats(worker, request_):
+    guide = np.full((5, 32, 32, 3), 90, np.uint8)
+    (finished,) = (
+        event for event in worker.finish(Task("next", request_, guide), 1) if isinstance(event, Finished)
+    )
+    assert finished.num_guide_frames == 5
+    assert len(finished.clip) == request_.num_frames
+
+
+def test_closing_lets_go_of_model_and_runs(worker, prefix):
+    list(worker.search(Task("gallery", prefix)))
+    worker.close()
+    assert threads_of_runs() == []
+    assert worker.ready("pocket") is not None
+
+
+def test_the_number_of_threads_holds_in_the_threads_of_the_runs(sources):
+    code = (
+        "import threading\n"
+        "from models import placement\n"
+        "placement.use_threads(1)\n"
+        "thread = threading.Thread(target=lambda: print(placement.threads()))\n"
+        "thread.start(); thread.join()\n"
+    )
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "1"
