@@ -1,7 +1,8 @@
 """LinGen: text-to-video with linear complexity, in diffusers' own base classes.
 
-`DiffusionPipeline.from_pretrained` finds a pipeline class by its name among diffusers' own, and a component by the
-module that `model_index.json` names, if that module is imported. Importing this package makes both work.
+`DiffusionPipeline.from_pretrained` finds a pipeline class by its name among diffusers' own, and a component
+by the module that `model_index.json` names, if that module is imported. Importing this package makes both
+work.
 """
 
 from __future__ import annotations

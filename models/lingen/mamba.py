@@ -98,7 +98,7 @@ def _both_ways(x: Tensor, prefix: int) -> Tensor:
 
 
 class MABranch(nn.Module):
-    """The MA-branch: review tokens, then the grid in one of the four orders, through bidirectional Mamba-2."""
+    """The MA-branch: review tokens, then the grid in one of the four orders, through Mamba-2 both ways."""
 
     def __init__(self, mamba: BidirectionalMamba2, order: ScanOrder, review_window: Grid) -> None:
         super().__init__()

@@ -25,8 +25,8 @@ class LinGenPipelineOutput(BaseOutput):
     """What a call returns.
 
     Attributes:
-        frames: `pil`: a list of lists of images; `np`: [B, T, H, W, 3] in 0..1; `pt`: [B, T, 3, H, W] in 0..1;
-            `latent`: normalised latents [B, C, F, h, w].
+        frames: `pil`: a list of lists of images; `np`: [B, T, H, W, 3] in 0..1; `pt`: [B, T, 3, H, W] in
+            0..1; `latent`: normalised latents [B, C, F, h, w].
     """
 
     frames: Any
@@ -35,8 +35,8 @@ class LinGenPipelineOutput(BaseOutput):
 class LinGenPipeline(DiffusionPipeline):
     """Rectified flow over the latents of a causal video autoencoder, one timestep per latent frame.
 
-    Given frames (an image, the first frames of a video, a last image) are encoded, stand at timestep 0 and stay
-    exactly as they are, while the other latent frames are denoised.
+    Given frames (an image, the first frames of a video, a last image) are encoded, stand at timestep 0 and
+    stay exactly as they are, while the other latent frames are denoised.
 
     Args:
         vae: autoencoder with `latents_mean` and `latents_std`.
@@ -44,6 +44,28 @@ class LinGenPipeline(DiffusionPipeline):
         tokenizer: its tokenizer.
         transformer: the denoiser.
         scheduler: flow-matching scheduler.
+
+    A call takes:
+        prompt, negative_prompt: text; without a negative prompt, guidance starts from the empty one.
+        image: the first frame: one for all, or a list with one a prompt.
+        last_image: a frame to arrive at, in the last latent frame.
+        video: the first frames instead of an image; 4n+1 of them are used.
+        video_latents: the first frames (one or 4n+1) from `encode_video`, instead of image and video.
+        height, width: multiples of the autoencoder's ratio times the patch size (32 by default).
+        num_frames: 4n+1; 1 makes a picture.
+        num_inference_steps: network evaluations, each of them twice with guidance.
+        guidance_scale: above 1 for classifier-free guidance.
+        num_videos_per_prompt: videos with the same prompt.
+        generator: on the CPU for the same noise on every device; a list gives each video its own.
+        latents: initial noise instead, [B, C, F, h, w].
+        prompt_embeds, prompt_attention_mask, negative_prompt_embeds, negative_prompt_attention_mask: from
+            `encode_prompt`, instead of text.
+        output_type: `pil`, `np`, `pt` or `latent`; see `LinGenPipelineOutput`.
+        return_dict: False for a plain tuple.
+        callback_on_step_end: called after each step with the pipeline, step, timestep and tensors; what it
+            returns replaces them.
+        callback_on_step_end_tensor_inputs: which tensors it gets; `latents` by default.
+        max_sequence_length: text tokens.
     """
 
     model_cpu_offload_seq = "text_encoder->transformer->vae"
@@ -211,8 +233,8 @@ class LinGenPipeline(DiffusionPipeline):
     ) -> tuple[Tensor, Tensor]:
         """Known latents [B, C, F, h, w] and a mask [1, 1, F, 1, 1] that is 1 at the frames that are known.
 
-        Of a video the first 4n+1 frames are taken. A last image is encoded as if the video stood still at it, so
-        that its latent frame covers as many frames as any other.
+        Of a video the first 4n+1 frames are taken. A last image is encoded as if the video stood still at it,
+        so that its latent frame covers as many frames as any other.
         """
         known, mask = torch.zeros_like(noise), torch.zeros(1, 1, noise.shape[2], 1, 1, device=noise.device)
         ratio, frames = self.temporal_ratio, noise.shape[2]
@@ -296,29 +318,7 @@ class LinGenPipeline(DiffusionPipeline):
         callback_on_step_end_tensor_inputs: list[str] | None = None,
         max_sequence_length: int = 32,
     ) -> LinGenPipelineOutput | tuple[Any]:
-        """Make one video for each prompt, or `num_videos_per_prompt` of them.
-
-        Args:
-            prompt, negative_prompt: text; without a negative prompt, guidance starts from the empty one.
-            image: the first frame: one for all, or a list with one a prompt.
-            last_image: a frame to arrive at, in the last latent frame.
-            video: the first frames instead of an image; 4n+1 of them are used.
-            video_latents: the first frames (one or 4n+1) from `encode_video`, instead of image and video.
-            height, width: multiples of the autoencoder's ratio times the patch size (32 by default).
-            num_frames: 4n+1; 1 makes a picture.
-            num_inference_steps: network evaluations, each of them twice with guidance.
-            guidance_scale: above 1 for classifier-free guidance.
-            num_videos_per_prompt: videos with the same prompt.
-            generator: on the CPU for the same noise on every device; a list gives each video its own.
-            latents: initial noise instead, [B, C, F, h, w].
-            prompt_embeds, prompt_attention_mask, negative_prompt_embeds, negative_prompt_attention_mask: from
-                `encode_prompt`, instead of text.
-            output_type: `pil`, `np`, `pt` or `latent`; see `LinGenPipelineOutput`.
-            return_dict: False for a plain tuple.
-            callback_on_step_end: called after each step with the pipeline, step, timestep and tensors; what it
-                returns replaces them.
-            callback_on_step_end_tensor_inputs: which tensors it gets; `latents` by default.
-            max_sequence_length: text tokens.
+        """Make one video for each prompt, or `num_videos_per_prompt` of them; the class lists the arguments.
 
         Raises:
             ValueError: if the arguments do not fit together; see `check_inputs`.
@@ -329,8 +329,7 @@ class LinGenPipeline(DiffusionPipeline):
             prompt, height, width, num_frames, num_inference_steps, output_type, image, video, given, wanted
         )
         self._guidance_scale, self._interrupt = guidance_scale, False
-        count = num_videos_per_prompt
-        embeds = given or self.encode_prompt(prompt or "", count, max_sequence_length)
+        embeds = given or self.encode_prompt(prompt or "", num_videos_per_prompt, max_sequence_length)
         batch = embeds[0].shape[0]
         negative = embeds
         if self.do_classifier_free_guidance:
@@ -339,40 +338,45 @@ class LinGenPipeline(DiffusionPipeline):
             else:
                 negative = self.encode_prompt(negative_prompt or "", 1, max_sequence_length)
             negative = _spread(negative, batch)
-
         noise = self.prepare_latents(batch, height, width, num_frames, generator, latents)
         known, mask = self.prepare_condition(noise, image, video, last_image, height, width, video_latents)
         latents = noise * (1 - mask) + known * mask
         self.scheduler.set_timesteps(num_inference_steps, device=self._execution_device)
+        latents = self._denoise(latents, mask, embeds, negative, callback_on_step_end, wanted)
+        frames: Any = latents
+        if output_type != "latent":
+            pixels = self.decode_latents(latents)
+            frames = self.video_processor.postprocess_video(pixels, output_type=output_type)
+        self.maybe_free_model_hooks()
+        return LinGenPipelineOutput(frames=frames) if return_dict else (frames,)
+
+    def _denoise(
+        self,
+        latents: Tensor,
+        mask: Tensor,
+        embeds: Embeds,
+        negative: Embeds,
+        callback: Any,
+        wanted: list[str],
+    ) -> Tensor:
+        """All steps of the scheduler, or those until an interrupt."""
         timesteps = self.scheduler.timesteps
         self._num_timesteps = len(timesteps)
-        with self.progress_bar(total=num_inference_steps) as progress:
+        with self.progress_bar(total=len(timesteps)) as progress:
             for step, timestep in enumerate(timesteps):
                 if self.interrupt:
                     continue
                 velocity = self._predict(latents, timestep, mask, embeds, negative)
                 latents = self.scheduler.step(velocity, timestep, latents, return_dict=False)[0]
-                if callback_on_step_end is not None:
-                    tensors = {
-                        "latents": latents,
-                        "prompt_embeds": embeds[0],
-                        "negative_prompt_embeds": negative[0],
-                    }
-                    changed = callback_on_step_end(
-                        self, step, timestep, {name: tensors[name] for name in wanted}
-                    )
+                if callback is not None:
+                    values = (latents, embeds[0], negative[0])
+                    tensors = dict(zip(self._callback_tensor_inputs, values, strict=True))
+                    changed = callback(self, step, timestep, {name: tensors[name] for name in wanted})
                     latents = changed.pop("latents", latents)
                     embeds = (changed.pop("prompt_embeds", embeds[0]), embeds[1])
                     negative = (changed.pop("negative_prompt_embeds", negative[0]), negative[1])
                 progress.update()
-
-        frames: Any = latents
-        if output_type != "latent":
-            frames = self.video_processor.postprocess_video(
-                self.decode_latents(latents), output_type=output_type
-            )
-        self.maybe_free_model_hooks()
-        return LinGenPipelineOutput(frames=frames) if return_dict else (frames,)
+        return latents
 
 
 def _with_mask(embeds: Tensor, mask: Tensor | None) -> Embeds:

@@ -1,7 +1,7 @@
 """Review tokens: a short summary of the whole grid that the scan reads before its first token.
 
-A state-space scan forgets what is far back. With the averages of small windows in front, each token, in either
-direction, has seen an overview of everything.
+A state-space scan forgets what is far back. With the averages of small windows in front, each token, in
+either direction, has seen an overview of everything.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 
 def _decay_matrix(cumulative: Tensor) -> Tensor:
-    """Lower-triangular `exp(cumulative[i] - cumulative[j])` for `j <= i`, zero above: [..., Q] -> [..., Q, Q]."""
+    """Lower-triangular `exp(cumulative[i] - cumulative[j])`, zero above: [..., Q] -> [..., Q, Q]."""
     length = cumulative.shape[-1]
     causal = torch.ones(length, length, dtype=torch.bool, device=cumulative.device).tril()
     difference = cumulative[..., :, None] - cumulative[..., None, :]
@@ -22,8 +22,8 @@ def _decay_matrix(cumulative: Tensor) -> Tensor:
 def ssd(x: Tensor, log_decay: Tensor, b: Tensor, c: Tensor, chunk_size: int = 128) -> Tensor:
     """The scan `h_t = exp(log_decay_t) h_(t-1) + b_t x_t`, `y_t = c_t h_t`, for every head at once.
 
-    Mamba-2 (Dao and Gu 2024), the block decomposition of the semiseparable matrix; its part of the cost is the
-    first term of LinGen's equation 3.
+    Mamba-2 (Dao and Gu 2024), the block decomposition of the semiseparable matrix; its part of the cost is
+    the first term of LinGen's equation 3.
 
     Args:
         x: inputs already scaled by their step size, [B, L, H, P].

@@ -1,7 +1,7 @@
 """Temporal Swin attention (TESA): self-attention inside small 3-D windows that shift from layer to layer.
 
-It keeps what a scan blurs: the exact relation of tokens that are close in space and time. The window has the same
-size at every resolution and length, so the cost is linear in the number of tokens.
+It keeps what a scan blurs: the exact relation of tokens that are close in space and time. The window has the
+same size at every resolution and length, so the cost is linear in the number of tokens.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ def window_merge(x: Tensor, window: Grid, grid: Grid) -> Tensor:
 def region_mask(grid: Grid, padded: Grid, window: Grid, shift: Grid, device: torch.device) -> Tensor | None:
     """Which tokens of a window may see each other: [windows, 1, tokens, tokens] bool, or None if all may.
 
-    A cyclic shift brings opposite edges of the grid into one window, and padding fills up the last one; neither
-    may be mixed with the rest.
+    A cyclic shift brings opposite edges of the grid into one window, and padding fills up the last one;
+    neither may be mixed with the rest.
     """
     if grid == padded and not any(shift):
         return None
@@ -54,8 +54,8 @@ class TemporalSwinAttention(nn.Module):
     Args:
         dim: token width.
         heads: attention heads.
-        window: (frames, rows, columns) of a window. Where it covers an axis of the grid, it is cut to that axis
-            and does not shift, so on a grid that fits the window this is full attention.
+        window: (frames, rows, columns) of a window. Where it covers an axis of the grid, it is cut to that
+            axis and does not shift, so on a grid that fits the window this is full attention.
         shifted: whether this layer's windows are displaced.
     """
 

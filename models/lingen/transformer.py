@@ -28,8 +28,8 @@ def timestep_features(timestep: Tensor, size: int) -> Tensor:
 class FactorizedPosition(nn.Module):
     """Learned embeddings of frame, row and column, added up (LinGen E.1): any size and length.
 
-    Rows and columns are stretched to the grid. Fewer frames than trained take the first ones, so that an image is
-    frame 0; more are stretched.
+    Rows and columns are stretched to the grid. Fewer frames than trained take the first ones, so that an
+    image is frame 0; more are stretched.
     """
 
     def __init__(self, dim: int, grid: Grid) -> None:
@@ -55,8 +55,8 @@ def _stretch(table: Tensor, length: int) -> Tensor:
 class LinGenTransformer3DModel(ModelMixin, ConfigMixin):
     """Predicts the flow-matching velocity `noise - clean` of video latents.
 
-    Every latent frame stands at its own timestep: frames given as condition at 0, the others anywhere up to 1000.
-    Layers read the tokens through `LinGenBlock`s; see LinGen (CVPR 2025), supplement E.
+    Every latent frame stands at its own timestep: frames given as condition at 0, the others anywhere up to
+    1000. Layers read the tokens through `LinGenBlock`s; see LinGen (CVPR 2025), supplement E.
 
     Args:
         in_channels: latent channels.
@@ -156,7 +156,7 @@ class LinGenTransformer3DModel(ModelMixin, ConfigMixin):
         Raises:
             ValueError: if the latents or the timesteps do not fit.
         """
-        batch, channels, frames, height, width = hidden_states.shape
+        batch, _, frames, height, width = hidden_states.shape
         patch = self.config.patch_size
         if height % patch or width % patch:
             raise ValueError(f"Latents of {height}x{width} do not divide into patches of {patch}x{patch}.")
@@ -164,7 +164,8 @@ class LinGenTransformer3DModel(ModelMixin, ConfigMixin):
             timestep = timestep[:, None].expand(-1, frames)
         if tuple(timestep.shape) != (batch, frames):
             raise ValueError(
-                f"timestep has shape {tuple(timestep.shape)}; give [{batch}] or [{batch}, {frames}], one a latent frame."
+                f"timestep has shape {tuple(timestep.shape)}; give [{batch}] or [{batch}, {frames}], "
+                "one a latent frame."
             )
         mask = None if encoder_attention_mask is None else encoder_attention_mask.bool()
         text = self.text_norm(encoder_hidden_states)

@@ -48,5 +48,63 @@ def autoencoder(
     train_autoencoder(out, work, minutes, AutoencoderSettings(seed=seed), max_steps, threads)
 
 
+@app.command(name="text-encoder")
+def text_encoder(
+    out: Annotated[Path, typer.Option(help="Folder of the pipeline.")] = Path("assets/pocket"),
+) -> None:
+    """Stores the text encoder and its tokenizer in small files."""
+    from models.pocket.text_encoder import save_text_encoder
+
+    save_text_encoder(out)
+
+
+@app.command()
+def latents(
+    clips: Annotated[int, typer.Option(help="Clips in all.")] = 4096,
+    only_render: Annotated[bool, typer.Option(help="Render ahead of the autoencoder.")] = False,
+    threads: Threads = 2,
+    work: Work = Path("var/pocket"),
+    vae: Annotated[Path, typer.Option(help="Folder of the autoencoder.")] = Path("assets/pocket/vae"),
+) -> None:
+    """Renders and encodes the clips that the generator learns from."""
+    from models.pocket.latents import make_latents
+    from models.pocket.training import use_threads
+
+    use_threads(threads)
+    for line in make_latents(work, vae, clips, only_render):
+        typer.echo(line)
+
+
+@app.command()
+def generator(
+    minutes: Minutes = 60.0,
+    max_steps: Steps = None,
+    resume: Resume = True,
+    threads: Threads = 2,
+    seed: Seed = 0,
+    work: Work = Path("var/pocket"),
+    out: Annotated[Path, typer.Option(help="Folder of the pipeline.")] = Path("assets/pocket"),
+) -> None:
+    """Trains the generator and publishes the pipeline."""
+    from models.pocket.train_generator import GeneratorSettings, train_generator
+    from models.pocket.training import start_over
+
+    start_over(resume, work / "generator.pt", work / "generator.jsonl")
+    train_generator(out, work, minutes, GeneratorSettings(seed=seed), max_steps, threads)
+
+
+@app.command()
+def sheet(
+    assets: Annotated[Path, typer.Option(help="Folder of the pipeline.")] = Path("assets/pocket"),
+    out: Annotated[Path, typer.Option(help="Folder of the sheet.")] = Path("assets/pocket"),
+    steps: Annotated[int, typer.Option(help="Denoising steps.")] = 20,
+    guidance: Annotated[float, typer.Option(help="Guidance scale.")] = 4.0,
+) -> None:
+    """Draws the contact sheet."""
+    from models.pocket.sheet import make_sheet
+
+    make_sheet(assets, out, steps, guidance)
+
+
 if __name__ == "__main__":
     app()

@@ -1,8 +1,8 @@
 """The embedded model's generator: its size, and what it is trained to do.
 
 Rectified flow: a latent frame at timestep t is `(1 - t/1000) clean + t/1000 noise`, and the network predicts
-`noise - clean`. Each frame has its own timestep, so that one network makes clips from text, from a first frame,
-from the end of another clip or between keyframes.
+`noise - clean`. Each frame has its own timestep, so that one network makes clips from text, from a first
+frame, from the end of another clip or between keyframes.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ CONFIG: dict[str, Any] = {
 }
 SHIFT = 2.0
 FRAMES_KNOWN: tuple[tuple[float, tuple[int, ...]], ...] = (
-    (0.50, ()),
+    (0.42, ()),
     (0.18, (0,)),
     (0.16, (0, 1)),
     (0.05, (0, 1, 2)),
@@ -70,7 +70,7 @@ def draw_timesteps(batch: int, frames: int, generator: torch.Generator) -> Tenso
 
 
 def frames_known(kind: float) -> tuple[int, ...] | None:
-    """Which latent frames are given, for `kind` uniform in 0..1; None for a timestep of its own at each frame."""
+    """Which latent frames are given, for `kind` in 0..1; None where each frame has its own timestep."""
     for share, known in FRAMES_KNOWN:
         if kind < share:
             return known

@@ -1,13 +1,12 @@
 """The generator's training set: clips of the corpus, rendered and encoded once.
 
-Shards of 64 clips, named by their seed, each written whole or not at all, so that the command can be stopped and
-carried on. Rendering needs no autoencoder and can be done ahead of it.
+Shards of 64 clips, named by their seed, each written whole or not at all, so that the command can be stopped
+and carried on. Rendering needs no autoencoder and can be done ahead of it.
 """
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,7 +47,7 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     """Write a file under a temporary name and move it into place."""
     part = path.with_name(path.name + ".part")
     write(part)
-    os.replace(part, path)
+    part.replace(path)
 
 
 def render_shard(folder: Path, seed: int, held: bool = False) -> Path:
@@ -85,7 +84,7 @@ def encode_shard(source: Path, target: Path, vae: torch.nn.Module, batch: int = 
 
 
 def make_latents(work: Path, vae_folder: Path, clips: int, only_render: bool = False) -> Iterator[str]:
-    """Render and encode `clips` clips and one shard of held-out combinations, in steps that report themselves."""
+    """Render and encode `clips` clips and a shard of held-out combinations, reporting each step."""
     seeds = [(HELD_OUT_SEED, True), *((seed, False) for seed in range(1, clips // SHARD + 1))]
     vae = None if only_render else load_autoencoder(vae_folder)
     for seed, held in seeds:

@@ -42,8 +42,8 @@ def find_minilm() -> Path:
 def compress(model: BertModel) -> BertModel:
     """Store the word embeddings in 8 bits and the rest in 16, in place.
 
-    The layer norm after the sum of word, position and type embeddings takes out any common factor, so all three
-    are scaled up to where 8-bit floats have their full precision.
+    The layer norm after the sum of word, position and type embeddings takes out any common factor, so all
+    three are scaled up to where 8-bit floats have their full precision.
     """
     embeddings = model.embeddings
     for table in (
@@ -80,16 +80,21 @@ def load_text_encoder(out: Path) -> tuple[BertModel, PreTrainedTokenizerBase]:
 def text_states(
     model: BertModel, tokenizer: PreTrainedTokenizerBase, texts: list[str], batch: int = 64
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Last hidden states [N, 32, 384] in float16 and masks [N, 32] as bool."""
-    states, masks = [], []
-    for start in range(0, len(texts), batch):
-        tokens = tokenizer(
-            texts[start : start + batch],
-            padding="max_length",
-            max_length=MAX_TOKENS,
-            truncation=True,
-            return_tensors="pt",
-        ).to(model.device)
-        states.append(model(**tokens).last_hidden_state.half().cpu())
-        masks.append(tokens.attention_mask.bool().cpu())
-    return torch.cat(states), torch.cat(masks)
+    """Last hidden states [N, 32, 384] in float16 and masks [N, 32] as bool; texts are sorted by length."""
+    tokens = tokenizer(
+        texts, padding="max_length", max_length=MAX_TOKENS, truncation=True, return_tensors="pt"
+    )
+    masks = tokens.attention_mask.bool()
+    lengths = masks.sum(1)
+    states = torch.zeros(len(texts), MAX_TOKENS, model.config.hidden_size, dtype=torch.float16)
+    device = model.device
+    for rows in lengths.argsort().split(batch):
+        longest = int(lengths[rows].max())
+        ids, mask = (
+            tokens.input_ids[rows, :longest].to(device),
+            tokens.attention_mask[rows, :longest].to(device),
+        )
+        with torch.autocast(device.type, torch.bfloat16):
+            last = model(input_ids=ids, attention_mask=mask).last_hidden_state
+        states[rows, :longest] = last.half().cpu()
+    return states, masks

@@ -14,6 +14,7 @@ from diffusers import AutoencoderKLLTXVideo
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from models.errors import InputError
 from models.lingen import LinGenPipeline, LinGenTransformer3DModel
 from models.pocket.generator import build_generator, build_scheduler, draw_timesteps, flow_loss
 from models.pocket.latents import LatentSet, load_latents
@@ -98,11 +99,12 @@ class TrainingSet:
 
 
 class MixedOptimizer:
-    """Muon for the matrices inside the blocks, AdamW for the rest, over 32-bit weights of a 16-bit network."""
+    """Muon for the matrices inside the blocks, AdamW for the rest; 32-bit weights of a 16-bit network."""
 
     def __init__(self, master: nn.Module, worker: nn.Module, settings: GeneratorSettings) -> None:
         self.master, self.worker = list(master.parameters()), list(worker.parameters())
-        matrices, others = [], []
+        matrices: list[nn.Parameter] = []
+        others: list[nn.Parameter] = []
         for name, parameter in master.named_parameters():
             inside = name.startswith("blocks.") and name.endswith(".weight") and parameter.ndim == 2
             (matrices if inside else others).append(parameter)
@@ -169,6 +171,81 @@ def published_weights(assets: Path) -> LinGenTransformer3DModel:
     return LinGenTransformer3DModel.from_pretrained(assets / "transformer", torch_dtype=torch.float32).eval()
 
 
+class GeneratorTraining:
+    """The state of a training: the weights being trained, their average, the optimizer and where it is."""
+
+    def __init__(self, assets: Path, work: Path, settings: GeneratorSettings, progress: Progress) -> None:
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.settings, self.progress = settings, progress
+        self.checkpoint, self.log = work / "generator.pt", work / "generator.jsonl"
+        torch.manual_seed(settings.seed)
+        self.master = build_generator().to(self.device).train()
+        self.worker = build_generator().to(self.device, torch.bfloat16).train()
+        self.data = TrainingSet(load_latents(work), assets, settings, self.device)
+        self.held = TrainingSet(load_latents(work, held=True), assets, settings, self.device)
+        self.average = AveragedWeights(self.master, settings.ema)
+        self.optimizer = MixedOptimizer(self.master, self.worker, settings)
+        self._resume()
+        self.generator = torch.Generator().manual_seed(settings.seed + progress.step)
+        if settings.compile:
+            for block in self.worker.blocks:
+                block.compile(dynamic=False)
+
+    def _resume(self) -> None:
+        states = load_checkpoint(self.checkpoint, self.progress)
+        if states:
+            self.master.load_state_dict(states["model"])
+            self.average.weights = {name: value.to(self.device) for name, value in states["average"].items()}
+            for part, state in zip(self.optimizer.parts, states["optimizers"], strict=True):
+                part.load_state_dict(state)
+        self.worker.load_state_dict(self.master.state_dict())
+
+    def save(self) -> None:
+        """Write a checkpoint and log the loss on held-out combinations."""
+        save_checkpoint(
+            self.checkpoint,
+            self.progress,
+            model=self.master.state_dict(),
+            average=self.average.weights,
+            optimizers=[part.state_dict() for part in self.optimizer.parts],
+        )
+        log_line(
+            self.log,
+            step=self.progress.step,
+            seconds=self.progress.seconds,
+            held_out_loss=held_out_loss(self.average.weights, self.held),
+        )
+
+    def step(self) -> tuple[str, float, float]:
+        """One update: what it saw (`stills` or `clips`), the loss, and the gradient's norm."""
+        settings, generator = self.settings, self.generator
+        early = self.progress.fraction < settings.stills_only
+        stills = early or float(torch.rand((), generator=generator)) < settings.stills_later
+        clean, text, mask = self.data.draw(stills, generator)
+        timesteps = draw_timesteps(clean.shape[0], clean.shape[2], generator).to(self.device)
+        noise = torch.randn(clean.shape, generator=generator).to(self.device)
+        with fast_attention(self.device):
+            loss = flow_loss(self.worker, clean, timesteps, noise, text, mask)
+            loss.backward()
+        norm = self.optimizer.step(self.progress.learning_rate(settings.learning_rate, settings.warmup))
+        self.progress.step += 1
+        self.average.update(self.master, self.progress.step)
+        return ("stills" if stills else "clips"), loss.item(), norm
+
+    def record(self) -> dict[str, object]:
+        """Settings, size and losses, to be kept beside the weights."""
+        lines = [json.loads(line) for line in self.log.read_text().splitlines()]
+        return {
+            "settings": asdict(self.settings),
+            "minutes": self.progress.minutes,
+            "steps": self.progress.step,
+            "device": self.device.type,
+            "clips": len(self.data.latents.captions),
+            "parameters": sum(parameter.numel() for parameter in self.master.parameters()),
+            "log": [line for line in lines if "held_out_loss" in line or line["step"] % 100 == 0],
+        }
+
+
 def train_generator(
     assets: Path,
     work: Path,
@@ -178,64 +255,35 @@ def train_generator(
     threads: int = 2,
     save_minutes: float = 3.0,
 ) -> Path:
-    """Train within the budget, resuming from `work`, and publish to `assets`, which already holds the autoencoder
-    and the text encoder. Every few minutes a checkpoint is written and a line to `work/generator.jsonl`.
+    """Train within the budget, resuming from `work`, and publish to `assets`.
+
+    The folder already holds the autoencoder and the text encoder. Every few minutes a checkpoint is written,
+    and a line to `work/generator.jsonl`.
     """
-    device = use_threads(threads)
-    torch.manual_seed(settings.seed)
-    master = build_generator().to(device).train()
-    worker = build_generator().to(device, torch.bfloat16).train()
-    data = TrainingSet(load_latents(work), assets, settings, device)
-    held = TrainingSet(load_latents(work, held=True), assets, settings, device)
-    average, optimizer = AveragedWeights(master, settings.ema), MixedOptimizer(master, worker, settings)
-    progress, checkpoint, log = Progress(minutes, max_steps), work / "generator.pt", work / "generator.jsonl"
-    states = load_checkpoint(checkpoint, progress)
-    if states:
-        master.load_state_dict(states["model"])
-        average.weights = {name: value.to(device) for name, value in states["average"].items()}
-        for part, state in zip(optimizer.parts, states["optimizers"], strict=True):
-            part.load_state_dict(state)
-    worker.load_state_dict(master.state_dict())
-    if settings.compile:
-        for block in worker.blocks:
-            block.compile(dynamic=False)
-
-    def save() -> None:
-        save_checkpoint(checkpoint, progress, model=master.state_dict(), average=average.weights,
-                        optimizers=[part.state_dict() for part in optimizer.parts])  # fmt: skip
-        log_line(log, step=progress.step, seconds=progress.seconds, clips_known=len(data.latents.captions),
-                 held_out_loss=held_out_loss(average.weights, held))  # fmt: skip
-
-    generator = torch.Generator().manual_seed(settings.seed + progress.step)
-    losses: dict[bool, list[float]] = {True: [], False: []}
-    saved = progress.seconds
+    use_threads(threads)
+    training = GeneratorTraining(assets, work, settings, Progress(minutes, max_steps))
+    progress, saved = training.progress, training.progress.seconds
+    losses: dict[str, list[float]] = {}
     while progress.fraction < 1:
-        early = progress.fraction < settings.stills_only
-        stills = early or float(torch.rand((), generator=generator)) < settings.stills_later
-        clean, text, mask = data.draw(stills, generator)
-        timesteps = draw_timesteps(clean.shape[0], clean.shape[2], generator).to(device)
-        noise = torch.randn(clean.shape, generator=generator).to(device)
-        with fast_attention(device):
-            loss = flow_loss(worker, clean, timesteps, noise, text, mask)
-            loss.backward()
-        norm = optimizer.step(progress.learning_rate(settings.learning_rate, settings.warmup))
-        progress.step += 1
-        average.update(master, progress.step)
-        losses[stills].append(loss.item())
+        kind, loss, norm = training.step()
+        losses.setdefault(kind, []).append(loss)
         if progress.step % 25 == 0:
-            means = {
-                ("loss_stills" if kind else "loss_clips"): sum(of) / len(of)
-                for kind, of in losses.items()
-                if of
-            }
-            log_line(log, step=progress.step, seconds=progress.seconds, norm=norm, **means)
-            losses = {True: [], False: []}
+            means = {f"loss_{name}": sum(values) / len(values) for name, values in losses.items()}
+            log_line(training.log, step=progress.step, seconds=progress.seconds, norm=norm, **means)
+            losses = {}
         if progress.seconds - saved > 60 * save_minutes:
-            save()
+            training.save()
             saved = progress.seconds
-    save()
-    record = {"settings": asdict(settings), "minutes": minutes, "steps": progress.step, "device": device.type,
-              "clips": len(data.latents.captions), "parameters": sum(p.numel() for p in master.parameters()),
-              "log": [json.loads(line) for line in log.read_text().splitlines()][::4]}  # fmt: skip
-    publish(assets, average.weights, record)
+    training.save()
+    publish(assets, training.average.weights, training.record())
     return assets
+
+
+def publish_checkpoint(assets: Path, work: Path) -> None:
+    """Publish the averaged weights of the last checkpoint of an unfinished training."""
+    states = load_checkpoint(work / "generator.pt", Progress(1))
+    if states is None:
+        raise InputError(
+            f"{work / 'generator.pt'} is not there. Run `python -m models.pocket generator` first."
+        )
+    publish(assets, states["average"], {"steps": states["step"], "unfinished": True})

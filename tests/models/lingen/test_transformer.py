@@ -57,8 +57,15 @@ def test_text_has_an_effect(model):
 
 
 def test_a_new_network_predicts_zero():
-    fresh = LinGenTransformer3DModel(8, num_layers=1, num_attention_heads=1, attention_head_dim=8, text_embed_dim=16,
-                                     ffn_dim=16, ssm_state_size=4, ssm_head_dim=8)  # fmt: skip
+    fresh = LinGenTransformer3DModel(
+        8,
+        num_layers=1,
+        num_attention_heads=1,
+        attention_head_dim=8,
+        text_embed_dim=16,
+        ffn_dim=16,
+        ssm_head_dim=8,
+    )
     assert not run(fresh).any()
 
 

@@ -1,0 +1,78 @@
+"""The contact sheet: sixteen prompts with fixed seeds, as one picture and one moving picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw
+
+from models.lingen import LinGenPipeline
+
+PROMPTS: tuple[str, ...] = (
+    "an orange cat walks left in a meadow",
+    "a red car drives to the right along a street at night",
+    "a penguin stands still in the snow",
+    "a rocket rises in outer space under the stars",
+    "a blue whale swims right in the ocean",
+    "a brown horse runs left across the desert at sunset",
+    "a ghost comes closer in a room at night",
+    "a steam engine moves to the left in a snowy landscape, the camera pans left",
+    "an octopus moves in a circle on the sea",
+    "a flamingo stands still on green grass on a bright day",
+    "a sailboat sails right in the waves in the evening",
+    "a panda jumps up and down in a living room",
+    "a bus drives left in the city while it rains",
+    "a helicopter flies right among the clouds",
+    "a pumpkin spins in a green field by night",
+    "a robot and a dinosaur in the desert",
+)
+SIDE, LABEL = 128, 24
+
+
+def label(prompt: str) -> Image.Image:
+    """The prompt in two lines of small type."""
+    strip = Image.new("RGB", (SIDE, LABEL), "white")
+    words, lines = prompt.split(), [""]
+    for word in words:
+        if len(lines[-1]) + len(word) > 30 and len(lines) < 2:
+            lines.append("")
+        lines[-1] = f"{lines[-1]} {word}".strip()
+    ImageDraw.Draw(strip).multiline_text((2, 1), "\n".join(lines), fill="black", font_size=8, spacing=1)
+    return strip
+
+
+def grid(frames: list[np.ndarray], prompts: tuple[str, ...], columns: int = 4) -> Image.Image:
+    """One frame a prompt, uint8 [128, 128, 3] each, with the prompt below it."""
+    rows = -(-len(frames) // columns)
+    sheet = Image.new("RGB", (columns * SIDE, rows * (SIDE + LABEL)), "white")
+    for index, (frame, prompt) in enumerate(zip(frames, prompts, strict=True)):
+        x, y = index % columns * SIDE, index // columns * (SIDE + LABEL)
+        sheet.paste(Image.fromarray(frame), (x, y))
+        sheet.paste(label(prompt), (x, y + SIDE))
+    return sheet
+
+
+def make_sheet(
+    assets: Path, out: Path, steps: int = 20, guidance_scale: float = 4.0, prompts: tuple[str, ...] = PROMPTS
+) -> tuple[Path, Path]:
+    """Draw the prompts, prompt i from seed i, and write `sheet.png` and `sheet.webp` into `out`."""
+    pipeline = LinGenPipeline.from_pretrained(assets, torch_dtype=torch.float32)
+    pipeline.set_progress_bar_config(disable=True)
+    clips = []
+    for seed, prompt in enumerate(prompts):
+        video = pipeline(
+            prompt,
+            num_inference_steps=steps,
+            guidance_scale=guidance_scale,
+            generator=torch.Generator().manual_seed(seed),
+            output_type="np",
+        ).frames[0]
+        clips.append((video * 255).round().astype(np.uint8))
+    out.mkdir(parents=True, exist_ok=True)
+    moving = [grid([clip[time] for clip in clips], prompts) for time in range(len(clips[0]))]
+    picture, animation = out / "sheet.png", out / "sheet.webp"
+    moving[len(moving) // 2].save(picture, optimize=True)
+    moving[0].save(animation, save_all=True, append_images=moving[1:], duration=125, loop=0, quality=70)
+    return picture, animation

@@ -1,0 +1,156 @@
+import json
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from models.errors import InputError
+from models.lingen import LinGenPipeline
+from models.pocket import generator as generator_module
+from models.pocket.generator import (
+    CONFIG,
+    FRAMES_KNOWN,
+    build_generator,
+    draw_timesteps,
+    flow_loss,
+    frames_known,
+)
+from models.pocket.latents import CAPTIONS, HELD_OUT_SEED, encode_shard, load_latents
+from models.pocket.train_generator import GeneratorSettings, MixedOptimizer, publish, train_generator
+from tests.tiny import tiny_lingen, tiny_vae
+
+TINY = {
+    "in_channels": 8,
+    "num_layers": 1,
+    "num_attention_heads": 1,
+    "attention_head_dim": 16,
+    "text_embed_dim": 16,
+    "ffn_dim": 32,
+    "ssm_state_size": 8,
+    "ssm_head_dim": 8,
+    "sample_size": (5, 2, 2),
+}
+
+
+@pytest.fixture
+def tiny_config(monkeypatch):
+    monkeypatch.setattr(generator_module, "CONFIG", {**CONFIG, **TINY})
+
+
+def rng(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def test_every_pattern_of_given_frames_has_a_share():
+    assert frames_known(0.0) == ()
+    assert frames_known(FRAMES_KNOWN[0][0] + 0.01) == (0,)
+    assert frames_known(0.9999) is None
+    assert 0.8 < sum(share for share, _ in FRAMES_KNOWN) < 1
+
+
+def test_training_timesteps_give_some_frames_and_leave_some_to_make():
+    timesteps = draw_timesteps(400, 5, rng())
+    assert timesteps.shape == (400, 5)
+    given = timesteps == 0
+    assert 0.3 < given[:, 0].float().mean() < 0.7
+    assert not given.all(1).any()
+    assert timesteps.max() <= 1000
+
+
+def test_pictures_are_never_given():
+    assert (draw_timesteps(100, 1, rng()) > 0).all()
+
+
+class Oracle(torch.nn.Module):
+    """Knows the velocity, but is wrong by `error` at frame 0."""
+
+    def __init__(self, velocity, error):
+        super().__init__()
+        self.velocity, self.error = torch.nn.Parameter(velocity), error
+
+    def forward(self, noisy, timesteps, text, mask, return_dict):
+        wrong = self.velocity.clone()
+        wrong[:, :, 0] += self.error
+        return (wrong,)
+
+
+def test_the_loss_counts_only_the_frames_to_be_made():
+    clean, noise = torch.randn(2, 3, 4, 2, 2), torch.randn(2, 3, 4, 2, 2)
+    text, mask = torch.zeros(2, 1, 1), torch.ones(2, 1)
+    oracle = Oracle(noise - clean, 2.0)
+    timesteps = torch.full((2, 4), 500.0)
+    assert flow_loss(oracle, clean, timesteps, noise, text, mask).item() == pytest.approx(1.0, abs=1e-5)
+    timesteps[:, 0] = 0
+    assert flow_loss(oracle, clean, timesteps, noise, text, mask).item() == pytest.approx(0.0, abs=1e-9)
+
+
+def test_the_embedded_generator_has_10_to_30_million_parameters():
+    with torch.device("meta"):
+        model = build_generator()
+    assert 10e6 < sum(parameter.numel() for parameter in model.parameters()) < 30e6
+
+
+def test_muon_takes_the_matrices_of_the_blocks(tiny_config):
+    master, worker = build_generator(), build_generator().bfloat16()
+    muon, adam = MixedOptimizer(master, worker, GeneratorSettings()).parts
+    count = [sum(len(group["params"]) for group in part.param_groups) for part in (muon, adam)]
+    matrices = [name for name, p in master.named_parameters() if name.startswith("blocks.") and p.ndim == 2]
+    assert count[0] == len([name for name in matrices if name.endswith(".weight")]) == 9
+    assert sum(count) == len(list(master.parameters()))
+
+
+def rendered(path, clips):
+    save_file(
+        {"clips": torch.randint(0, 255, (clips, 17, 32, 32, 3), dtype=torch.uint8)},
+        path,
+        {"captions": json.dumps([["a cat", "a dog", "a fox"]] * clips)},
+    )
+
+
+@pytest.fixture
+def work(tmp_path):
+    vae = tiny_vae()
+    for seed in (1, HELD_OUT_SEED):
+        source = tmp_path / f"{seed:06d}.safetensors"
+        rendered(source, 4)
+        encode_shard(source, tmp_path / "latents" / source.name, vae)
+    return tmp_path
+
+
+def test_encoded_clips_hold_videos_stills_and_captions(work):
+    latents = load_latents(work)
+    assert latents.videos.shape == (4, 8, 5, 2, 2)
+    assert latents.stills.shape[2:] == (8, 1, 2, 2)
+    assert [len(captions) for captions in latents.captions] == [CAPTIONS] * 4
+
+
+def test_held_out_clips_are_kept_apart(work):
+    assert not torch.equal(load_latents(work).videos, load_latents(work, held=True).videos)
+
+
+def test_training_without_clips_says_what_to_run(tmp_path):
+    with pytest.raises(InputError, match=r"models\.pocket latents"):
+        load_latents(tmp_path)
+
+
+def test_a_training_can_be_stopped_carried_on_and_published(work, tmp_path, tiny_config):
+    assets = tmp_path / "pocket"
+    tiny_lingen(assets)
+    settings = GeneratorSettings(clips=2, stills=2, warmup=1, compile=False, stills_only=0.3)
+    train_generator(assets, work, 1, settings, max_steps=2, threads=1)
+    train_generator(assets, work, 1, settings, max_steps=4, threads=1)
+    record = json.loads((assets / "transformer" / "training.json").read_text())
+    assert record["steps"] == 4
+    assert [line["step"] for line in record["log"]] == [2, 4]
+    pipeline = LinGenPipeline.from_pretrained(assets)
+    pipeline.set_progress_bar_config(disable=True)
+    assert pipeline(
+        "a cat", height=32, width=32, num_frames=5, num_inference_steps=1, output_type="np"
+    ).frames.any()
+
+
+def test_published_files_are_small(tmp_path, tiny_config):
+    tiny_lingen(tmp_path)
+    publish(tmp_path, build_generator().state_dict(), {})
+    assert json.loads((tmp_path / "transformer" / "training.json").read_text()) == {}
+    assert max(file.stat().st_size for file in tmp_path.rglob("*.safetensors")) <= 16 * 2**20
