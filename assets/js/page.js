@@ -23,6 +23,9 @@
     const draft = sessionStorage.getItem(key());
     const field = box();
     if (!field) return setTimeout(restore, 100);
+    const search = document.querySelector("#search");
+    search.title = "Ctrl + Enter";
+    search.setAttribute("aria-keyshortcuts", "Control+Enter");
     if (draft && !field.value) {
       field.value = draft;
       field.dispatchEvent(new Event("input", { bubbles: true }));

@@ -59,17 +59,22 @@ addEventListener("studio:seek", (event) => {
 });
 state();
 
+const example = ({ prompt, clip }) => {
+  const use = h("button", { type: "button", className: clip ? "example" : "chip" });
+  if (clip) {
+    const video = loop(clip);
+    use.append(h("span", { className: "frame" }, video), h("span", { className: "words", text: prompt }));
+    use.addEventListener("mouseenter", () => video.play().catch(() => {}));
+  } else use.textContent = prompt;
+  use.addEventListener("click", () => studioPrompt(prompt));
+  return use;
+};
+
 const begin = (examples) =>
   empty.replaceChildren(
     h("h2", { text: "What will happen?" }),
-    h("p", { text: "Describe one moment. The studio draws several takes of it, quick and rough; you choose one, it is made in full, and the next moment goes on from there." }),
-    h(
-      "div",
-      { className: "examples" },
-      ...examples.slice(0, 6).map((example) =>
-        h("button", { type: "button", className: "chip", text: example, onclick: () => studioPrompt(example) }),
-      ),
-    ),
+    h("p", { text: "Describe one moment. The studio draws several takes, quick and rough; you choose one, it is made in full, and the next moment goes on from there." }),
+    h("div", { className: "examples" }, ...examples.slice(0, 8).map(example)),
   );
 
 const studioPrompt = (text) => {
@@ -81,8 +86,9 @@ const studioPrompt = (text) => {
 };
 
 let begun = false;
+let watched = false;
 const draw = () => {
-  const { url = null, poster = "", name = "film", examples = [], making = null } = props.value || {};
+  const { url = null, poster = "", newest = 0, name = "film", examples = [], making = null, working = false } = props.value || {};
   if (!begun && examples.length) {
     begun = true;
     begin(examples);
@@ -92,7 +98,7 @@ const draw = () => {
   empty.hidden = Boolean(url || making);
   film.hidden = !url || Boolean(making);
   bar.hidden = !url;
-  const shown = poster ? `url("${encodeURI(poster)}")` : "";
+  const shown = poster ? `url("${poster}")` : "";
   if (glow.dataset.shown !== shown) {
     glow.dataset.shown = shown;
     glow.style.backgroundImage = shown;
@@ -100,11 +106,17 @@ const draw = () => {
   if (url && film.getAttribute("src") !== url) {
     film.poster = poster;
     film.src = url;
+    // Just made: show what is new. On a reload, or for those who want stillness, wait for the button.
+    if (watched && !stillness.matches) {
+      film.currentTime = newest;
+      film.play().catch(() => {});
+    }
   }
   if (!url && film.hasAttribute("src")) {
     film.removeAttribute("src");
     film.load();
   }
+  watched = working;
   live.hidden = !making;
   if (making && live.dataset.clip !== making) {
     live.dataset.clip = making;

@@ -44,7 +44,7 @@ const update = (row, item) => {
   open.setAttribute("aria-current", String(item.key === props.value.current));
   label(bin, `Delete ${item.title}`);
   const picture = open.querySelector(".thumb");
-  const source = item.poster ? `url("${encodeURI(item.poster)}")` : "";
+  const source = item.poster ? `url("${item.poster}")` : "";
   if (picture.dataset.source !== source) {
     picture.dataset.source = source;
     picture.style.backgroundImage = source;

@@ -37,7 +37,7 @@ const update = (node, item, place) => {
   const pictures = node.querySelector(".pictures");
   if (pictures.dataset.source !== item.poster) {
     pictures.dataset.source = item.poster;
-    pictures.style.backgroundImage = `url("${encodeURI(item.poster)}")`;
+    pictures.style.backgroundImage = `url("${item.poster}")`;
     node.style.setProperty("--ratio", String(item.ratio));
   }
   say(node.querySelector(".place"), String(place + 1));
@@ -65,7 +65,7 @@ const show = (item, place, last, busy) => {
 
 const branch = (item) => {
   const thumb = h("span", { className: "thumb" });
-  thumb.style.backgroundImage = `url("${encodeURI(item.poster)}")`;
+  thumb.style.backgroundImage = `url("${item.poster}")`;
   const open = h("button", { type: "button", className: "row-button" }, thumb, h("span", {}, h("b", { text: item.prompt }), h("small", { text: item.note })));
   label(open, `Switch to the ending “${item.prompt}”, ${item.note}`);
   open.addEventListener("click", () => trigger("restart", { id: item.key }));

@@ -2,8 +2,15 @@
 // typed for it and not yet used.
 const draft = (project) => `studio:draft:${project}`;
 let was = null;
+let newest = { turn: 0 };
 const draw = () => {
-  const { project = "", head = "" } = props.value || {};
+  const { project = "", head = "", turn = 0 } = props.value || {};
+  // An answer to a question from before the person's last step: stay where they are, and draw it all again.
+  if (turn < newest.turn) {
+    props.value = { ...newest, stamps: {} };
+    return;
+  }
+  newest = props.value || newest;
   const address = new URL(location.href);
   const before = address.searchParams.get("project") || "";
   if (was && was.project === project && was.head !== head) sessionStorage.removeItem(draft(project));

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 Where = dict[str, Any]
 """What a browser holds: the open `project`, its `head`, the `job` under way, how many candidates are
-`expected`, and `stamps` of what it has drawn. It comes back with every event and is not trusted."""
+`expected`, `stamps` of what it has drawn, and the `turn`, which counts what the person did, so that an answer
+that comes late is told from the newest. It comes back with every event and is not trusted."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,12 @@ def trouble_of(studio: Studio, job_before: str, job_now: str) -> str:
     except InputError:
         return ""
     return ended.error or "" if ended.state in ("failed", "interrupted") else ""
+
+
+def interruption(studio: Studio, project_id: str) -> str:
+    """What to tell somebody who comes back to a project whose last work a crash or a restart has ended."""
+    last = studio.last_job(project_id) if project_id else None
+    return last.error if last is not None and last.state == "interrupted" else ""
 
 
 def file_url(path: Path) -> str:

@@ -12,7 +12,7 @@ import gradio as gr
 from studio.errors import InputError
 from studio.studio import Studio
 from studio.ui import layout, views
-from studio.ui.look import Look, Where, look, media_url, stamp
+from studio.ui.look import Look, Where, interruption, look, media_url, stamp
 from studio.ui.panels import gallery, job, player, projects, search, timeline
 
 Verb = Callable[[Where], Any]
@@ -24,7 +24,7 @@ class Page(layout.Parts):
     """The parts of the page together with the studio whose state they show."""
 
     studio: Studio
-    examples: list[str]
+    examples: list[dict[str, str]]
     blocks: gr.Blocks
 
     def listen(self, event: Callable[..., Any], handler: Callable[..., Drawn], *more: Any) -> None:
@@ -80,7 +80,8 @@ class Page(layout.Parts):
             changes[self.notice] = {"sentence": seen.trouble or sentence}
         if seen.where.get("head") != where.get("head") and self.said(seen, prompt):
             changes[self.composer.prompt] = gr.update(value="", **self.words(seen))
-        return {**changes, self.where: {**seen.where, "stamps": stamps}}
+        turn = int(where.get("turn") or 0) + (sentence is not None)
+        return {**changes, self.where: {**seen.where, "turn": turn, "stamps": stamps}}
 
     def shown(self, seen: Look) -> dict[str, tuple[Any, Any, Any]]:
         """Every part by name: the component, what it shows, and the update that shows it."""
@@ -107,7 +108,7 @@ class Page(layout.Parts):
             "prompt": (composer.prompt, words, gr.update(**words)),
             "search": (composer.search, busy, gr.update(interactive=not busy)),
             "upload": (composer.upload, first, gr.update(visible=first)),
-            "guide": (composer.guide, [current, first], gr.skip() if first else {}),
+            "guide": (composer.guide, [current, first], {}),
         }
 
     def words(self, seen: Look) -> dict[str, Any]:
@@ -134,7 +135,8 @@ def build(studio: Studio) -> gr.Blocks:
         page.listen(page.clock.tick, lambda where, said: page.draw(where, said, None))
 
         def arrive(request: gr.Request) -> Drawn:
-            return page.draw({"project": request.query_params.get("project", "")}, "", "")
+            project_id = request.query_params.get("project", "")
+            return page.draw({"project": project_id}, "", interruption(studio, project_id))
 
         blocks.load(arrive, None, page.drawn(), queue=False, show_progress="hidden", api_visibility="private")
     return blocks

@@ -100,7 +100,7 @@ def gallery_sentence(gallery: Gallery | None, waiting: int, job: JobView | None)
     return f"Choose one to make it in full: click it, or press {keys}."
 
 
-def player_view(seen: Look, examples: Sequence[str]) -> View:
+def player_view(seen: Look, examples: Sequence[View]) -> View:
     """The film so far, the take that is being made, or how to begin."""
     view: View = {
         "url": None,
@@ -112,6 +112,7 @@ def player_view(seen: Look, examples: Sequence[str]) -> View:
         view |= {
             "url": seen.film,
             "poster": seen.url(branch[0].poster),
+            "newest": seen.project.seconds - branch[-1].seconds,
             "name": file_name(seen.project.title),
         }
     return view

@@ -33,15 +33,14 @@ def bind(page: "Page") -> None:
 
     def open_(where: dict[str, Any], prompt: str, event: gr.EventData) -> dict[Any, Any]:
         project_id = str(event._data.get("id", ""))
-        page.studio.project(project_id)
-        return page.draw({"project": project_id}, prompt)
+        return page.draw({"project": project_id, "turn": where.get("turn")}, prompt)
 
     def fresh(where: dict[str, Any], prompt: str) -> dict[Any, Any]:
-        return page.draw({}, prompt)
+        return page.draw({"turn": where.get("turn")}, prompt)
 
     def remove(where: dict[str, Any], prompt: str, event: gr.EventData) -> dict[Any, Any]:
         project_id = str(event._data.get("id", ""))
-        kept = {} if where.get("project") == project_id else where
+        kept = {"turn": where.get("turn")} if where.get("project") == project_id else where
         try:
             page.studio.delete_project(project_id)
         except InputError as problem:
