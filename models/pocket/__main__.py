@@ -11,6 +11,7 @@ Minutes = Annotated[float, typer.Option(help="Training time in all, over every r
 Threads = Annotated[int, typer.Option(help="CPU threads.")]
 Seed = Annotated[int, typer.Option(help="Seed of the weights and of the clips drawn.")]
 Work = Annotated[Path, typer.Option(help="Where checkpoints and logs are kept.")]
+Vae = Annotated[Path, typer.Option(help="Folder of the finished autoencoder.")]
 Resume = Annotated[bool, typer.Option(help="Carry on from the last checkpoint.")]
 Steps = Annotated[Optional[int], typer.Option(help="Stop after this many steps instead of by the clock.")]  # noqa: UP045
 
@@ -30,6 +31,7 @@ def corpus(
 
 @app.command()
 def autoencoder(
+    *,
     minutes: Minutes = 33.0,
     max_steps: Steps = None,
     resume: Resume = True,
@@ -45,7 +47,9 @@ def autoencoder(
     from models.pocket.training import start_over
 
     start_over(resume, work / "autoencoder.pt", work / "autoencoder.jsonl")
-    train_autoencoder(out, work, minutes, AutoencoderSettings(seed=seed), max_steps, threads)
+    train_autoencoder(
+        out, work, minutes, AutoencoderSettings(seed=seed), max_steps=max_steps, threads=threads
+    )
 
 
 @app.command(name="text-encoder")
@@ -60,23 +64,26 @@ def text_encoder(
 
 @app.command()
 def latents(
+    *,
     clips: Annotated[int, typer.Option(help="Clips in all.")] = 4096,
+    stills: Annotated[int, typer.Option(help="Single pictures in all.")] = 8192,
     only_render: Annotated[bool, typer.Option(help="Render ahead of the autoencoder.")] = False,
     threads: Threads = 2,
     work: Work = Path("var/pocket"),
-    vae: Annotated[Path, typer.Option(help="Folder of the autoencoder.")] = Path("assets/pocket/vae"),
+    vae: Vae = Path("assets/pocket/vae"),
 ) -> None:
     """Renders and encodes the clips that the generator learns from."""
     from models.pocket.latents import make_latents
     from models.pocket.training import use_threads
 
     use_threads(threads)
-    for line in make_latents(work, vae, clips, only_render):
+    for line in make_latents(work, vae, clips, stills, only_render):
         typer.echo(line)
 
 
 @app.command()
 def generator(
+    *,
     minutes: Minutes = 60.0,
     max_steps: Steps = None,
     resume: Resume = True,
@@ -104,6 +111,49 @@ def sheet(
     from models.pocket.sheet import make_sheet
 
     make_sheet(assets, out, steps, guidance)
+
+
+@app.command()
+def decoder(
+    *,
+    minutes: Minutes = 20.0,
+    max_steps: Steps = None,
+    resume: Resume = True,
+    threads: Threads = 1,
+    seed: Seed = 1,
+    work: Work = Path("var/pocket"),
+    out: Annotated[Path, typer.Option(help="Folder of the finished autoencoder.")] = Path(
+        "assets/pocket/vae"
+    ),
+) -> None:
+    """Trains only the decoder of the finished autoencoder further; its latents stay as they are."""
+    from models.pocket.refine_decoder import RefineSettings, refine_decoder
+    from models.pocket.training import start_over
+
+    start_over(resume, work / "decoder.pt", work / "decoder.jsonl")
+    refine_decoder(out, work, minutes, RefineSettings(seed=seed), max_steps=max_steps, threads=threads)
+
+
+@app.command()
+def clip(
+    *,
+    minutes: Minutes = 10.0,
+    max_steps: Steps = None,
+    resume: Resume = True,
+    threads: Threads = 1,
+    seed: Seed = 0,
+    work: Work = Path("var/pocket"),
+    vae: Vae = Path("assets/pocket/vae"),
+    out: Annotated[Path, typer.Option(help="Folder of the finished model.")] = Path("assets/pocket/clip"),
+) -> None:
+    """Trains the small CLIP that guides the search where no larger one is at hand."""
+    from models.pocket.train_clip import ClipSettings, train_clip
+    from models.pocket.training import start_over
+
+    start_over(resume, work / "clip.pt", work / "clip.jsonl")
+    train_clip(
+        out, work, minutes, ClipSettings(seed=seed), vae_folder=vae, max_steps=max_steps, threads=threads
+    )
 
 
 if __name__ == "__main__":

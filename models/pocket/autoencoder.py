@@ -1,9 +1,9 @@
 """The embedded model's video autoencoder: 16 times smaller in each direction of space, 4 times in time.
 
 A small configuration of diffusers' ``AutoencoderKLLTXVideo`` (LTX-Video, arXiv:2501.00103, section 2.1):
-17 frames of 128 x 128 become ``[24, 5, 8, 8]``. Trained with an absolute error on the picture, on its
-gradients in space and time, and on coarser scales, and a small Kullback-Leibler term that keeps the latents near
-a unit Gaussian.
+17 frames of 128 x 128 become ``[24, 5, 8, 8]``. Trained with squared and absolute errors of the picture, of
+its gradients in space and time, and of a coarser scale, and with a small Kullback-Leibler term that keeps the
+latents near a unit Gaussian.
 """
 
 from __future__ import annotations
@@ -20,11 +20,13 @@ from diffusers import AutoencoderKLLTXVideo
 from torch.nn import functional as F
 
 from models.pocket.corpus import clip_batch
+from models.pocket.muon import Muon
 from models.pocket.training import (
     AveragedWeights,
     Progress,
     load_checkpoint,
     log_line,
+    read_log,
     save_checkpoint,
     use_threads,
 )
@@ -60,21 +62,21 @@ class AutoencoderSettings:
     whole clips and single images as well.
     """
 
-    learning_rate: float = 4e-4
+    learning_rate: float = 0.02
     warmup: int = 30
     kl_weight: float = 1e-4
     sharpness: float = 0.3
-    images: int = 12
-    video_after: float = 0.12
+    images: int = 10
+    video_after: float = 0.07
     crops: int = 6
     crop_frames: int = 5
     crop_size: int = 64
     large_crops: int = 3
     large_frames: int = 9
     large_size: int = 96
-    large_after: float = 0.55
+    large_after: float = 0.3
     pool: int = 160
-    whole_after: float = 0.78
+    whole_after: float = 0.72
     ema: float = 0.998
     seed: int = 0
 
@@ -82,8 +84,8 @@ class AutoencoderSettings:
 def build_autoencoder(**changes: Any) -> AutoencoderKLLTXVideo:
     """The untrained autoencoder; ``changes`` override entries of its configuration.
 
-    Two changes to the usual start spare it hundreds of steps at flat colours. The posterior starts narrow (log
-    variance -5), as unit variance would drown the latents. And the first convolutions of encoder and
+    Two changes to the usual start spare it hundreds of steps at flat colours. The posterior starts narrow
+    (log variance -5), as unit variance would drown the latents. And the first convolutions of encoder and
     decoder get biases as large as their signal: the channel norms that follow keep directions only, so
     without a constant component the brightness of a patch would be lost.
     """
@@ -133,7 +135,7 @@ def decode(vae: AutoencoderKLLTXVideo, latents: torch.Tensor) -> np.ndarray:
 def picture_loss(made: torch.Tensor, true: torch.Tensor, sharpness: float) -> torch.Tensor:
     """Squared error of ``[n, 3, T, H, W]``; ``sharpness`` weighs in absolute errors.
 
-    The absolute error is taken of the picture, of its differences along T, H and W, and of a coarser scale. It
+    The absolute error is taken of the picture, its differences along T, H and W, and a coarser scale. It
     makes edges crisp, but alone it holds a fresh network at flat colours, so it is brought in bit by bit.
     """
     error = made - true
@@ -154,7 +156,7 @@ def training_loss(
     generator: torch.Generator,
     fraction: float = 0.0,
 ) -> tuple[torch.Tensor, float]:
-    """Loss of one batch ``[n, 3, T, H, W]`` and the squared error of its reconstruction (pixels of -1 to 1)."""
+    """Loss of one batch ``[n, 3, T, H, W]`` (-1 to 1) and the squared error of its reconstruction."""
     with torch.autocast(pixels.device.type, torch.bfloat16):
         posterior = vae.encode(pixels).latent_dist
         noise = torch.randn(posterior.mean.shape, generator=generator).to(pixels.device)
@@ -175,7 +177,7 @@ class ClipPool:
         self.clips: list[np.ndarray] = []
 
     def draw(self, fraction: float) -> torch.Tensor:
-        """A batch ``[n, 3, T, H, W]`` of -1 to 1 for this share of the training: crops, whole clips or images."""
+        """A batch ``[n, 3, T, H, W]`` of -1 to 1 as fits this share of training: crops, clips or images."""
         settings, rng = self.settings, self.rng
         whole = fraction >= settings.whole_after and rng.random() < 0.5
         fresh = int(rng.random() < 0.5) if len(self.clips) >= settings.pool else min(2, settings.pool)
@@ -228,23 +230,26 @@ def measure_latents(vae: AutoencoderKLLTXVideo, count: int = 240, seed: int = 77
     vae.latents_std.copy_(latents.std(dim=(0, 2, 3, 4)))
 
 
-def publish(weights: dict[str, torch.Tensor], out: Path, record: dict[str, Any], count: int = 240) -> float:
-    """Writes the averaged weights as a diffusers folder in float16 with a training record; held-out PSNR in dB."""
-    vae = build_autoencoder()
-    vae.load_state_dict({name: value.half().float() for name, value in weights.items()})
-    vae.eval()
-    measure_latents(vae, count)
-    quality = reconstruction_psnr(vae, clip_batch(9_000, 24, held=True)[0])
+def save_autoencoder(vae: AutoencoderKLLTXVideo, out: Path, record: dict[str, Any]) -> None:
+    """Writes a diffusers folder in float16 with a training record, in place of the one that was there."""
     half = vae.half()
     half.latents_mean, half.latents_std = half.latents_mean.float(), half.latents_std.float()
     part = out.with_name(out.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
     half.save_pretrained(part, safe_serialization=True)
-    (part / "training.json").write_text(
-        json.dumps({**record, "held_out_psnr_db": round(quality, 2)}, indent=2)
-    )
+    (part / "training.json").write_text(json.dumps(record, indent=2))
     shutil.rmtree(out, ignore_errors=True)
     part.rename(out)
+
+
+def publish(weights: dict[str, torch.Tensor], out: Path, record: dict[str, Any], count: int = 240) -> float:
+    """Publishes averaged weights with measured latents in ``out``; returns the held-out PSNR in dB."""
+    vae = build_autoencoder()
+    vae.load_state_dict({name: value.half().float() for name, value in weights.items()})
+    vae.eval()
+    measure_latents(vae, count)
+    quality = reconstruction_psnr(vae, clip_batch(9_000, 24, held=True)[0])
+    save_autoencoder(vae, out, {**record, "held_out_psnr_db": round(quality, 2)})
     return quality
 
 
@@ -254,11 +259,59 @@ def load_autoencoder(folder: Path) -> AutoencoderKLLTXVideo:
     return vae.eval().requires_grad_(False)
 
 
+class AutoencoderTraining:
+    """The model under training with its optimizers, average, progress and checkpoint."""
+
+    def __init__(
+        self, settings: AutoencoderSettings, work: Path, progress: Progress, device: torch.device
+    ) -> None:
+        torch.manual_seed(settings.seed)
+        self.settings, self.progress, self.checkpoint = settings, progress, work / "autoencoder.pt"
+        self.vae = build_autoencoder().to(device)
+        self.average = AveragedWeights(self.vae, settings.ema)
+        weights = list(self.vae.parameters())
+        self.muon = Muon([weight for weight in weights if weight.ndim > 1], settings.learning_rate)
+        self.adam = torch.optim.AdamW([weight for weight in weights if weight.ndim == 1], 1e-3, (0.9, 0.95))
+        states = load_checkpoint(self.checkpoint, progress)
+        if states:
+            self.vae.load_state_dict(states["model"])
+            self.muon.load_state_dict(states["muon"])
+            self.adam.load_state_dict(states["adam"])
+            self.average.weights = {name: value.to(device) for name, value in states["average"].items()}
+        self.generator = torch.Generator().manual_seed(settings.seed + progress.step)
+
+    def step(self, pixels: torch.Tensor) -> tuple[float, float]:
+        """One step on a batch ``[n, 3, T, H, W]`` of -1 to 1; its loss and squared error."""
+        rate = self.progress.learning_rate(1.0, self.settings.warmup)
+        self.muon.param_groups[0]["lr"] = self.settings.learning_rate * rate
+        self.adam.param_groups[0]["lr"] = 1e-3 * rate
+        loss, error = training_loss(self.vae, pixels, self.settings, self.generator, self.progress.fraction)
+        self.vae.zero_grad(set_to_none=True)
+        loss.backward()
+        self.muon.step()
+        self.adam.step()
+        self.progress.step += 1
+        self.average.update(self.vae, self.progress.step)
+        return loss.item(), error
+
+    def save(self) -> None:
+        """Writes the checkpoint."""
+        save_checkpoint(
+            self.checkpoint,
+            self.progress,
+            model=self.vae.state_dict(),
+            muon=self.muon.state_dict(),
+            adam=self.adam.state_dict(),
+            average=self.average.weights,
+        )
+
+
 def train_autoencoder(
     out: Path,
     work: Path,
     minutes: float,
     settings: AutoencoderSettings,
+    *,
     max_steps: int | None = None,
     threads: int = 2,
     save_minutes: float = 2.0,
@@ -269,50 +322,32 @@ def train_autoencoder(
     ``work/autoencoder.jsonl``.
     """
     device = use_threads(threads)
-    torch.manual_seed(settings.seed)
-    vae = build_autoencoder().to(device)
-    average = AveragedWeights(vae, settings.ema)
-    optimizer = torch.optim.AdamW(vae.parameters(), lr=settings.learning_rate, betas=(0.9, 0.95),
-                                  weight_decay=1e-3, fused=True)  # fmt: skip
-    progress, checkpoint = Progress(minutes, max_steps), work / "autoencoder.pt"
-    states = load_checkpoint(checkpoint, progress)
-    if states:
-        vae.load_state_dict(states["model"])
-        optimizer.load_state_dict(states["optimizer"])
-        average.weights = {name: value.to(device) for name, value in states["average"].items()}
+    progress, log = Progress(minutes, max_steps), work / "autoencoder.jsonl"
+    training = AutoencoderTraining(settings, work, progress, device)
     pool = ClipPool(settings, settings.seed + progress.step)
-    generator = torch.Generator().manual_seed(settings.seed + progress.step)
-    log, losses, errors = work / "autoencoder.jsonl", [], []
+    results: list[tuple[float, float]] = []
     saved = published = progress.seconds
     while progress.fraction < 1:
-        pixels = pool.draw(progress.fraction).to(device)
-        for group in optimizer.param_groups:
-            group["lr"] = progress.learning_rate(settings.learning_rate, settings.warmup)
-        loss, error = training_loss(vae, pixels, settings, generator, progress.fraction)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(vae.parameters(), 2.0)
-        optimizer.step()
-        progress.step += 1
-        average.update(vae, progress.step)
-        losses.append(loss.item())
-        errors.append(error)
+        results.append(training.step(pool.draw(progress.fraction).to(device)))
         if progress.step % 50 == 0:
-            log_line(log, step=progress.step, seconds=progress.seconds, loss=float(np.mean(losses)),
-                     psnr=psnr(float(np.mean(errors))))  # fmt: skip
-            losses, errors = [], []
+            loss, error = np.mean(results, axis=0).tolist()
+            log_line(log, step=progress.step, seconds=progress.seconds, loss=loss, psnr=psnr(error))
+            results = []
         if progress.seconds - saved > 60 * save_minutes:
             saved = progress.seconds
-            save_checkpoint(checkpoint, progress, model=vae.state_dict(), optimizer=optimizer.state_dict(),
-                            average=average.weights)  # fmt: skip
+            training.save()
         if max_steps is None and progress.seconds - published > 300:
             published = progress.seconds
-            early = publish(average.weights, work / "vae", {"steps": progress.step}, count=40)
+            early = publish(training.average.weights, work / "vae", {"steps": progress.step}, count=40)
             log_line(log, step=progress.step, early_held_out_psnr=early)
-    save_checkpoint(checkpoint, progress, model=vae.state_dict(), optimizer=optimizer.state_dict(),
-                    average=average.weights)  # fmt: skip
-    record = {"settings": asdict(settings), "minutes": minutes, "steps": progress.step,
-              "parameters": sum(p.numel() for p in vae.parameters()), "device": device.type,
-              "log": [json.loads(line) for line in log.read_text().splitlines()][::5]}  # fmt: skip
-    log_line(log, step=progress.step, held_out_psnr=publish(average.weights, out, record))
+    training.save()
+    record = {
+        "settings": asdict(settings),
+        "minutes": minutes,
+        "steps": progress.step,
+        "parameters": sum(weight.numel() for weight in training.vae.parameters()),
+        "device": device.type,
+        "log": read_log(log)[::5],
+    }
+    log_line(log, step=progress.step, held_out_psnr=publish(training.average.weights, out, record))
     return out

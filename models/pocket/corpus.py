@@ -19,7 +19,7 @@ def cast(path: Path = CLIP_LOCATION / "sprites.npz") -> dict[str, np.ndarray]:
 
 
 def clip_batch(seed: int, n: int, held: bool = False) -> tuple[np.ndarray, list[str], list[Scene]]:
-    """``n`` clips ``uint8 [n, 17, 128, 128, 3]`` with a caption and the scene of each; the same for equal seeds.
+    """``n`` clips ``uint8 [n, 17, 128, 128, 3]`` with a caption and the scene of each; a seed decides all.
 
     With ``held`` every scene shows a held-out combination of subject, setting and motion, which is never
     drawn otherwise. Raises InputError if the sprites have not been packed.

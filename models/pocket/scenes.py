@@ -160,8 +160,9 @@ def _view(scene: Scene, frames: np.ndarray) -> torch.Tensor:
 def _place(
     actor: Actor, scene: Scene, loop: np.ndarray, frames: np.ndarray, picture: torch.Tensor
 ) -> torch.Tensor:
-    """Lays an actor's loop over the picture ``[n, 3, 128, 128]``, with a soft shadow where there is ground."""
-    x, y, size, angle = (torch.from_numpy(v).float() for v in _actor_path(actor, scene.camera, frames))
+    """Lays an actor's loop over the picture ``[n, 3, 128, 128]``, with a soft shadow if there is ground."""
+    path = _actor_path(actor, scene.camera, frames)
+    x, y, size, angle = (torch.from_numpy(v).float() for v in path)
     kind = subject_by_noun(actor.noun).kind
     if scene.setting in GROUNDED and kind != "flyer" and actor.motion not in ("up", "down", "circles"):
         axis = (torch.arange(SIZE) + 0.5) / SIZE

@@ -1,10 +1,9 @@
-"""What every training command shares: a budget in minutes, a learning rate, averaged weights, checkpoints, a log."""
+"""What every training command shares: budget, learning rate, averaged weights, checkpoints, a log."""
 
 from __future__ import annotations
 
 import json
 import math
-import os
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +17,7 @@ from torch import nn
 class Progress:
     """How far a training is: steps, seconds spent over all resumed parts, and what they may cost in all.
 
-    ``max_steps`` makes the schedule depend on steps alone (exactly repeatable); otherwise it follows the clock.
+    ``max_steps`` makes the schedule depend on steps alone (exactly repeatable); else it follows the clock.
     """
 
     minutes: float
@@ -63,7 +62,7 @@ def save_checkpoint(path: Path, progress: Progress, **states: Any) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
     torch.save({"step": progress.step, "spent": progress.seconds, **states}, part)
-    os.replace(part, path)
+    part.replace(path)
 
 
 def load_checkpoint(path: Path, progress: Progress) -> dict[str, Any] | None:
@@ -82,6 +81,11 @@ def log_line(path: Path, **values: float | int | str) -> None:
     with path.open("a") as log:
         log.write(line + "\n")
     print(line, flush=True)
+
+
+def read_log(path: Path) -> list[dict[str, Any]]:
+    """The lines of a log; none if there is no log yet."""
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 def use_threads(threads: int) -> torch.device:

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from models.errors import InputError
+from models.pocket import corpus
+from models.pocket.captions import caption, plain_caption
+from models.pocket.scenes import MOTIONS, SETTINGS, draw_scene, held_out, is_held_out, render
+from models.pocket.sprites import load_sprites
+from models.pocket.subjects import NOUNS, SUBJECTS, subject_by_noun
+
+
+@pytest.fixture
+def sprites(monkeypatch: pytest.MonkeyPatch, drawn_sprites: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    monkeypatch.setattr(corpus, "cast", lambda: drawn_sprites)
+    return drawn_sprites
+
+
+def test_a_clip_has_seventeen_frames_of_128_pixels(sprites: dict[str, np.ndarray]) -> None:
+    clip = render(draw_scene(np.random.default_rng(0)), sprites)
+    assert clip.shape == (17, 128, 128, 3)
+    assert clip.dtype == np.uint8
+
+
+def test_equal_scenes_render_to_equal_clips(sprites: dict[str, np.ndarray]) -> None:
+    scene = draw_scene(np.random.default_rng(3))
+    np.testing.assert_array_equal(render(scene, sprites), render(scene, sprites))
+
+
+def test_single_frames_are_those_of_the_clip(sprites: dict[str, np.ndarray]) -> None:
+    for seed in range(6):
+        scene = draw_scene(np.random.default_rng(seed))
+        np.testing.assert_array_equal(render(scene, sprites, (4, 16)), render(scene, sprites)[[4, 16]])
+
+
+def test_a_batch_depends_on_its_seed_alone(sprites: dict[str, np.ndarray]) -> None:
+    clips, captions, scenes = corpus.clip_batch(5, 2)
+    again = corpus.clip_batch(5, 2)
+    np.testing.assert_array_equal(clips, again[0])
+    assert (captions, scenes) == again[1:]
+    assert corpus.clip_batch(6, 2)[2] != scenes
+
+
+def test_held_out_combinations_are_never_drawn_for_training() -> None:
+    rng = np.random.default_rng(0)
+    assert not any(is_held_out(draw_scene(rng)) for _ in range(500))
+
+
+def test_held_out_scenes_are_drawn_on_request() -> None:
+    rng = np.random.default_rng(0)
+    assert all(is_held_out(draw_scene(rng, held=True)) for _ in range(20))
+
+
+def test_about_one_combination_in_twenty_is_held_out() -> None:
+    kept = [held_out(noun, setting, motion) for noun in NOUNS for setting in SETTINGS for motion in MOTIONS]
+    assert 0.03 < np.mean(kept) < 0.07
+
+
+def test_every_subject_keeps_some_combinations_for_training() -> None:
+    for noun in NOUNS:
+        assert not all(held_out(noun, setting, motion) for setting in SETTINGS for motion in MOTIONS)
+
+
+def test_a_caption_names_every_subject() -> None:
+    rng = np.random.default_rng(1)
+    for _ in range(300):
+        scene = draw_scene(rng)
+        text = caption(scene, rng)
+        for actor in scene.actors:
+            assert any(name in text for name in subject_by_noun(actor.noun).names), text
+
+
+def test_captions_of_one_scene_vary() -> None:
+    rng = np.random.default_rng(2)
+    scene = draw_scene(rng)
+    assert len({caption(scene, rng) for _ in range(30)}) > 10
+
+
+def test_the_plain_caption_is_always_the_same() -> None:
+    scene = draw_scene(np.random.default_rng(4))
+    assert plain_caption(scene) == plain_caption(scene)
+    assert scene.actors[0].noun in plain_caption(scene)
+
+
+def test_the_cast_has_forty_distinct_subjects() -> None:
+    assert len({subject.codepoint for subject in SUBJECTS}) == len(SUBJECTS) == 40
+    assert len(set(NOUNS)) == 40
+
+
+def test_a_subject_that_moves_right_does_move_right(sprites: dict[str, np.ndarray]) -> None:
+    rng = np.random.default_rng(0)
+    scene = next(
+        scene
+        for scene in iter(lambda: draw_scene(rng), None)
+        if len(scene.actors) == 1
+        and scene.actors[0].motion == "right"
+        and (scene.camera, scene.weather, scene.setting) == ("still", "none", "sky")
+    )
+    empty = dict.fromkeys(sprites, np.zeros_like(next(iter(sprites.values()))))
+    shown = np.abs(render(scene, sprites).astype(int) - render(scene, empty)).sum(axis=(1, 3)) > 60
+    middle = [np.flatnonzero(row).mean() for row in shown]
+    assert middle[16] - middle[0] > 25
+
+
+def test_missing_sprites_say_how_to_make_them(tmp_path) -> None:
+    with pytest.raises(InputError, match=r"python -m models\.pocket corpus"):
+        load_sprites(tmp_path / "sprites.npz")
