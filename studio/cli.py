@@ -106,7 +106,15 @@ def open_page(
     """Open the studio's page in the browser."""
     from studio.ui.launch import launch
 
-    launch(_settings(data=data, host=host, port=port), open_browser=True)
+    settings = _settings(data=data, host=host, port=port)
+    try:
+        launch(settings, open_browser=True)
+    except OSError as error:
+        if "empty port" not in str(error):
+            raise
+        raise InputError(
+            f"The port {settings.port or 'from 7860 on'} is taken. Choose another with --port."
+        ) from error
 
 
 @app.command()

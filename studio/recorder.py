@@ -112,16 +112,16 @@ class Recorder:
             CancelledError: between two denoising steps.
         """
         for event in events:
+            if isinstance(event, Rough):
+                self._keep_candidate(event)  # it is paid for, so a cancelled search keeps it too
             self._handle.check()
             if isinstance(event, Begun):
                 self.begin(event.task, parent)
             elif isinstance(event, Step):
                 self._step(event)
-            elif isinstance(event, Rough):
-                self._keep_candidate(event)
             elif isinstance(event, Live):
                 self._keep_look(event)
-            else:
+            elif isinstance(event, Finished):
                 parent = self._keep_segment(event)
 
     def forget_live(self) -> None:
@@ -200,8 +200,10 @@ class Recorder:
             seconds_taken=self.seconds,
         )
         self._store.update(self._project_id, lambda project: with_segment(project, segment))
-        self._time("decode", finished.decode_seconds)
+        if self._steps:  # a run that the search has finished already decodes nothing
+            self._time("decode", finished.decode_seconds)
         self._time_steps()
+        self.forget_live()
         self._tell(f"{clip.seconds:.1f} s finished")
         return segment.id
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import threading
+
 import pytest
 
+from studio import media
 from studio.errors import InputError
 from tests.studio.test_studio import made, picked, searched
 
@@ -98,6 +102,24 @@ def test_a_project_at_work_takes_no_second_job(studio, request_):
     studio.wait(job)
 
 
+def test_a_button_pressed_twice_at_once_begins_one_job(studio, request_):
+    project = studio.create_project()
+    begun, refused = [], []
+
+    def press():
+        try:
+            begun.append(studio.search(project.id, slow(request_)))
+        except InputError as error:
+            refused.append(error)
+
+    presses = [threading.Thread(target=press) for _ in range(4)]
+    for thread in presses:
+        thread.start()
+    for thread in presses:
+        thread.join()
+    assert (len(begun), len(refused)) == (1, 3)
+
+
 def test_deleting_a_project_at_work_cancels_its_job(studio, request_):
     project = studio.create_project()
     job = studio.search(project.id, slow(request_))
@@ -109,21 +131,13 @@ def test_deleting_a_project_at_work_cancels_its_job(studio, request_):
 def test_a_disk_that_fills_up_fails_the_job_with_a_sentence_and_keeps_the_project(
     studio, request_, monkeypatch
 ):
-    import errno
-
     before = made(studio, request_)
 
     def full(*inputs, **named):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(studio_media(), "write_clip", full)
+    monkeypatch.setattr(media, "write_clip", full)
     view = studio.wait(studio.make(before.id, [request_]))
     assert view.state == "failed"
     assert "disk" in view.error
     assert studio.project(before.id) == before
-
-
-def studio_media():
-    import studio.media
-
-    return studio.media

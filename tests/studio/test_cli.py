@@ -169,6 +169,14 @@ def test_a_setting_that_cannot_be_used_is_a_sentence(told):
 
 
 @pytest.mark.slow
+def test_a_prompt_with_square_brackets_is_shown_as_it_is(made):
+    done = made.run("make", "a fox [/red] runs", *TINY)
+    assert done.returncode == 0, done.stderr
+    assert "a fox [/red] runs" in done.stderr
+    assert "a fox [/red] runs" in made.run("projects").stdout
+
+
+@pytest.mark.slow
 def test_ctrl_c_keeps_what_was_finished(environment):
     command = [sys.executable, "-m", "studio", "make", "a fox", "--seconds", "60", *TINY, "--steps", "20"]
     with subprocess.Popen(
