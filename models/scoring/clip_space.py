@@ -34,6 +34,7 @@ class ClipSpace:
         how = model.visual.preprocess_cfg
         size = how["size"]
         self._size: tuple[int, int] = (size, size) if isinstance(size, int) else tuple(size)
+        self._fit = functools.partial(fit, squash=how["resize_mode"] == "squash", kind=how["interpolation"])
         self._mean = torch.tensor(how["mean"], device=device)[:, None, None]
         self._std = torch.tensor(how["std"], device=device)[:, None, None]
         self._clips: WeakKeyDictionary[Clip, Tensor] = WeakKeyDictionary()
@@ -90,18 +91,26 @@ class ClipSpace:
     def _embed_frames(self, frames: Frames) -> Tensor:
         pictures = torch.from_numpy(np.ascontiguousarray(frames)).to(self._device)
         pictures = pictures.permute(0, 3, 1, 2).float() / 255
-        pictures = (centre(pictures, self._size) - self._mean) / self._std
+        pictures = (self._fit(pictures, self._size) - self._mean) / self._std
         return self._model.encode_image(pictures, normalize=True)
 
 
-def centre(pictures: Tensor, size: tuple[int, int]) -> Tensor:
-    """Scale pictures `[T, 3, H, W]` in `[0, 1]` until they cover `size`, and keep the middle."""
+def fit(pictures: Tensor, size: tuple[int, int], *, squash: bool, kind: str) -> Tensor:
+    """Bring pictures `[T, 3, H, W]` in `[0, 1]` to a size.
+
+    Args:
+        pictures: to be scaled.
+        size: height and width.
+        squash: change the shape; else cover the size and keep the middle.
+        kind: of interpolation, `bilinear` or `bicubic`.
+    """
     height, width = pictures.shape[-2:]
-    if (height, width) != size:
-        scale = max(size[0] / height, size[1] / width)
-        covered = (max(round(height * scale), size[0]), max(round(width * scale), size[1]))
-        pictures = F.interpolate(pictures, covered, mode="bicubic", antialias=True).clamp(0, 1)
-    top, left = (pictures.shape[-2] - size[0]) // 2, (pictures.shape[-1] - size[1]) // 2
+    scale = max(size[0] / height, size[1] / width)
+    covered = (max(round(height * scale), size[0]), max(round(width * scale), size[1]))
+    wanted = size if squash else covered
+    if wanted != (height, width):
+        pictures = F.interpolate(pictures, wanted, mode=kind, antialias=True).clamp(0, 1)
+    top, left = (wanted[0] - size[0]) // 2, (wanted[1] - size[1]) // 2
     return pictures[..., top : top + size[0], left : left + size[1]]
 
 

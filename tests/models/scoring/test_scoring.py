@@ -41,11 +41,13 @@ def test_a_clip_is_embedded_once(space, monkeypatch):
     assert space.frames(clip) is first
 
 
-def test_frames_are_prepared_as_open_clip_prepares_pictures(tmp_path):
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
+@pytest.mark.parametrize("resize_mode", ["shortest", "squash"])
+def test_frames_are_prepared_as_open_clip_prepares_pictures(tmp_path, interpolation, resize_mode):
     import open_clip
     from PIL import Image
 
-    folder = save_tiny_clip(tmp_path)
+    folder = save_tiny_clip(tmp_path, interpolation=interpolation, resize_mode=resize_mode)
     model, _, preprocess = open_clip.create_model_and_transforms(f"local-dir:{folder}")
     ramp = np.linspace(0, 255, 48 * 64 * 3).reshape(48, 64, 3).astype(np.uint8)
     theirs = model.eval().encode_image(preprocess(Image.fromarray(ramp))[None], normalize=True)[0]
