@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -238,9 +240,8 @@ class Studio:
         """
         with self._submitting:
             request = self._checked(self._idle(project_id), [request])[0]
-            return self.jobs.submit(
-                "search", project_id, lambda handle: self._maker.search(handle, project_id, request)
-            )
+            work = partial(self._maker.search, project_id=project_id, request=request)
+            return self.jobs.submit("search", project_id, work)
 
     def pick(self, project_id: str, candidate_id: str) -> str:
         """Pay for the full run of one candidate; it becomes the last segment of the film.
@@ -265,9 +266,8 @@ class Studio:
             self.jobs.wait(active.id)
         with self._submitting:
             self._idle(project_id)
-            return self.jobs.submit(
-                "pick", project_id, lambda handle: self._maker.pick(handle, project_id, candidate_id)
-            )
+            work = partial(self._maker.pick, project_id=project_id, candidate_id=candidate_id)
+            return self.jobs.submit("pick", project_id, work)
 
     def make(self, project_id: str, requests: Sequence[ChunkRequest]) -> str:
         """The machine alone: search, take the best candidate, continue from its end with the next request.
@@ -282,9 +282,8 @@ class Studio:
         """
         with self._submitting:
             checked = self._checked(self._idle(project_id), requests)
-            return self.jobs.submit(
-                "make", project_id, lambda handle: self._maker.make(handle, project_id, checked)
-            )
+            work = partial(self._maker.make, project_id=project_id, requests=checked)
+            return self.jobs.submit("make", project_id, work)
 
     def undo(self, project_id: str) -> Project:
         """Take the last segment out of the film; it stays in the tree.
@@ -369,10 +368,8 @@ class Studio:
 
     def _warm(self) -> None:
         """Load the first model; why that failed is told by `ready` and by the first job."""
-        try:
+        with suppress(Exception):
             self.worker.load(self.settings.model)
-        except Exception:
-            return
 
     def _cut(self, project_id: str, change: Callable[[Project], Project]) -> Project:
         """A change that takes the gallery away."""
