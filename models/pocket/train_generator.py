@@ -50,7 +50,7 @@ class GeneratorSettings:
     warmup: int = 60
     clips: int = 24
     stills: int = 64
-    stills_only: float = 0.2
+    stills_only: float = 0.35
     stills_later: float = 0.2
     drop_text: float = 0.1
     text_tokens: int = 24
@@ -60,42 +60,32 @@ class GeneratorSettings:
 
 
 class TrainingSet:
-    """Batches of latents with text states, drawn with a generator of their own."""
+    """Batches of latents with text states, drawn with a generator given by the caller."""
 
-    def __init__(
-        self, latents: LatentSet, assets: Path, settings: GeneratorSettings, device: torch.device
-    ) -> None:
-        self.latents, self.settings, self.device = latents, settings, device
-        encoder, tokenizer = load_text_encoder(assets)
-        texts = sorted({text for captions in latents.captions for text in captions})
+    def __init__(self, latents: dict[str, LatentSet], assets: Path, settings: GeneratorSettings) -> None:
+        self.latents, self.settings = latents, settings
+        texts = sorted({text for kind in latents.values() for options in kind.captions for text in options})
         self.row = {text: index for index, text in enumerate(texts)}
-        states, masks = text_states(encoder.to(device), tokenizer, [*texts, ""])
+        encoder, tokenizer = load_text_encoder(assets)
+        states, masks = text_states(encoder, tokenizer, [*texts, ""])
         self.states, self.masks = states[:, : settings.text_tokens], masks[:, : settings.text_tokens]
 
     def text(self, captions: list[str | None]) -> tuple[Tensor, Tensor]:
         """States and mask of captions; None is the empty one."""
         rows = torch.tensor([len(self.row) if text is None else self.row[text] for text in captions])
-        return self.states[rows].float().to(self.device), self.masks[rows].to(self.device)
+        return self.states[rows].float(), self.masks[rows]
 
-    def draw(self, stills: bool, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-        """Latents [B, C, F, h, w], text states and mask."""
-        count = self.settings.stills if stills else self.settings.clips
-        picks = torch.randint(len(self.latents.captions), (count,), generator=generator)
+    def draw(self, kind: str, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """A batch of `clips` or `stills`: latents [B, C, F, h, w], text states and mask."""
+        source, count = self.latents[kind], self.settings.stills if kind == "stills" else self.settings.clips
+        picks = torch.randint(len(source.captions), (count,), generator=generator)
+        dice = torch.rand(count, generator=generator).tolist()
+        which = torch.randint(10_000, (count,), generator=generator).tolist()
         captions: list[str | None] = []
-        for pick, dice, which in zip(
-            picks.tolist(),
-            torch.rand(count, generator=generator).tolist(),
-            torch.randint(10_000, (count,), generator=generator).tolist(),
-            strict=True,
-        ):
-            options = self.latents.captions[pick]
-            captions.append(None if dice < self.settings.drop_text else options[which % len(options)])
-        if stills:
-            frame = torch.randint(self.latents.stills.shape[1], (count,), generator=generator)
-            clean = self.latents.stills[picks, frame]
-        else:
-            clean = self.latents.videos[picks]
-        return clean.float().to(self.device), *self.text(captions)
+        for pick, chance, choice in zip(picks.tolist(), dice, which, strict=True):
+            options = source.captions[pick]
+            captions.append(None if chance < self.settings.drop_text else options[choice % len(options)])
+        return source.latents[picks].float(), *self.text(captions)
 
 
 class MixedOptimizer:
@@ -141,15 +131,13 @@ def fast_attention(device: torch.device) -> Iterator[None]:
 def held_out_loss(weights: dict[str, Tensor], held: TrainingSet, count: int = 32) -> float:
     """Loss of the averaged weights on held-out combinations, always with the same noise and timesteps."""
     model = build_generator().eval()
-    model.load_state_dict(weights)
-    generator = torch.Generator().manual_seed(1)
-    clean = held.latents.videos[:count].float()
-    text, mask = held.text([captions[0] for captions in held.latents.captions[:count]])
-    noise = torch.randn(clean.shape, generator=generator)
+    model.load_state_dict({name: value.cpu() for name, value in weights.items()})
+    clips = held.latents["clips"]
+    clean = clips.latents[:count].float()
+    text, mask = held.text([captions[0] for captions in clips.captions[:count]])
+    noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(1))
     levels = torch.linspace(50, 950, len(clean))[:, None].expand(-1, clean.shape[2])
-    return float(
-        flow_loss(model.to(held.device), *(x.to(held.device) for x in (clean, levels, noise, text, mask)))
-    )
+    return float(flow_loss(model, clean, levels, noise, text, mask))
 
 
 def publish(assets: Path, weights: dict[str, Tensor], record: dict[str, object]) -> None:
@@ -181,8 +169,9 @@ class GeneratorTraining:
         torch.manual_seed(settings.seed)
         self.master = build_generator().to(self.device).train()
         self.worker = build_generator().to(self.device, torch.bfloat16).train()
-        self.data = TrainingSet(load_latents(work), assets, settings, self.device)
-        self.held = TrainingSet(load_latents(work, held=True), assets, settings, self.device)
+        self.assets, self.work = assets, work
+        self.held = TrainingSet({"clips": load_latents(work, "clips", held=True)}, assets, settings)
+        self.load_data()
         self.average = AveragedWeights(self.master, settings.ema)
         self.optimizer = MixedOptimizer(self.master, self.worker, settings)
         self._resume()
@@ -190,6 +179,11 @@ class GeneratorTraining:
         if settings.compile:
             for block in self.worker.blocks:
                 block.compile(dynamic=False)
+
+    def load_data(self) -> None:
+        """Read the encoded clips and pictures there are by now."""
+        latents = {kind: load_latents(self.work, kind) for kind in ("clips", "stills")}
+        self.data = TrainingSet(latents, self.assets, self.settings)
 
     def _resume(self) -> None:
         states = load_checkpoint(self.checkpoint, self.progress)
@@ -213,6 +207,8 @@ class GeneratorTraining:
             self.log,
             step=self.progress.step,
             seconds=self.progress.seconds,
+            clips=len(self.data.latents["clips"].captions),
+            stills=len(self.data.latents["stills"].captions),
             held_out_loss=held_out_loss(self.average.weights, self.held),
         )
 
@@ -221,16 +217,18 @@ class GeneratorTraining:
         settings, generator = self.settings, self.generator
         early = self.progress.fraction < settings.stills_only
         stills = early or float(torch.rand((), generator=generator)) < settings.stills_later
-        clean, text, mask = self.data.draw(stills, generator)
-        timesteps = draw_timesteps(clean.shape[0], clean.shape[2], generator).to(self.device)
-        noise = torch.randn(clean.shape, generator=generator).to(self.device)
+        kind = "stills" if stills else "clips"
+        clean, text, mask = self.data.draw(kind, generator)
+        timesteps = draw_timesteps(clean.shape[0], clean.shape[2], generator)
+        noise = torch.randn(clean.shape, generator=generator)
+        batch = (tensor.to(self.device) for tensor in (clean, timesteps, noise, text, mask))
         with fast_attention(self.device):
-            loss = flow_loss(self.worker, clean, timesteps, noise, text, mask)
+            loss = flow_loss(self.worker, *batch)
             loss.backward()
         norm = self.optimizer.step(self.progress.learning_rate(settings.learning_rate, settings.warmup))
         self.progress.step += 1
         self.average.update(self.master, self.progress.step)
-        return ("stills" if stills else "clips"), loss.item(), norm
+        return kind, loss.item(), norm
 
     def record(self) -> dict[str, object]:
         """Settings, size and losses, to be kept beside the weights."""
@@ -240,7 +238,8 @@ class GeneratorTraining:
             "minutes": self.progress.minutes,
             "steps": self.progress.step,
             "device": self.device.type,
-            "clips": len(self.data.latents.captions),
+            "clips": len(self.data.latents["clips"].captions),
+            "stills": len(self.data.latents["stills"].captions),
             "parameters": sum(parameter.numel() for parameter in self.master.parameters()),
             "log": [line for line in lines if "held_out_loss" in line or line["step"] % 100 == 0],
         }
@@ -273,6 +272,7 @@ def train_generator(
             losses = {}
         if progress.seconds - saved > 60 * save_minutes:
             training.save()
+            training.load_data()
             saved = progress.seconds
     training.save()
     publish(assets, training.average.weights, training.record())

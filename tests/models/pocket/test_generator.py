@@ -15,7 +15,7 @@ from models.pocket.generator import (
     flow_loss,
     frames_known,
 )
-from models.pocket.latents import CAPTIONS, HELD_OUT_SEED, encode_shard, load_latents
+from models.pocket.latents import HELD_OUT_SEED, encode_shard, load_latents
 from models.pocket.train_generator import GeneratorSettings, MixedOptimizer, publish, train_generator
 from tests.tiny import tiny_lingen, tiny_vae
 
@@ -99,38 +99,33 @@ def test_muon_takes_the_matrices_of_the_blocks(tiny_config):
     assert sum(count) == len(list(master.parameters()))
 
 
-def rendered(path, clips):
-    save_file(
-        {"clips": torch.randint(0, 255, (clips, 17, 32, 32, 3), dtype=torch.uint8)},
-        path,
-        {"captions": json.dumps([["a cat", "a dog", "a fox"]] * clips)},
-    )
-
-
 @pytest.fixture
 def work(tmp_path):
     vae = tiny_vae()
-    for seed in (1, HELD_OUT_SEED):
-        source = tmp_path / f"{seed:06d}.safetensors"
-        rendered(source, 4)
-        encode_shard(source, tmp_path / "latents" / source.name, vae)
+    for kind, seed, frames in (("clips", 1, 17), ("clips", HELD_OUT_SEED, 17), ("stills", 1, 1)):
+        name = f"{kind}-{seed:06d}.safetensors"
+        pixels = torch.randint(0, 255, (4, frames, 32, 32, 3), dtype=torch.uint8)
+        save_file({"frames": pixels}, tmp_path / name, {"captions": json.dumps([["a cat", "a dog"]] * 4)})
+        encode_shard(tmp_path / name, tmp_path / "latents" / name, vae, batch=3)
     return tmp_path
 
 
-def test_encoded_clips_hold_videos_stills_and_captions(work):
-    latents = load_latents(work)
-    assert latents.videos.shape == (4, 8, 5, 2, 2)
-    assert latents.stills.shape[2:] == (8, 1, 2, 2)
-    assert [len(captions) for captions in latents.captions] == [CAPTIONS] * 4
+def test_encoded_shards_keep_their_captions(work):
+    clips, stills = load_latents(work, "clips"), load_latents(work, "stills")
+    assert clips.latents.shape == (4, 8, 5, 2, 2)
+    assert stills.latents.shape == (4, 8, 1, 2, 2)
+    assert clips.captions == [["a cat", "a dog"]] * 4
 
 
 def test_held_out_clips_are_kept_apart(work):
-    assert not torch.equal(load_latents(work).videos, load_latents(work, held=True).videos)
+    assert not torch.equal(
+        load_latents(work, "clips").latents, load_latents(work, "clips", held=True).latents
+    )
 
 
 def test_training_without_clips_says_what_to_run(tmp_path):
     with pytest.raises(InputError, match=r"models\.pocket latents"):
-        load_latents(tmp_path)
+        load_latents(tmp_path, "clips")
 
 
 def test_a_training_can_be_stopped_carried_on_and_published(work, tmp_path, tiny_config):
