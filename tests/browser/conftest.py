@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 150_000  # milliseconds until an expectation counts as failed: a busy machine is no defect
+PATIENCE = int(os.environ.get("STUDIO_TEST_PATIENCE_MS", "150000"))  # until an expectation counts as failed
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -40,7 +40,9 @@ def browser():
     api = pytest.importorskip("playwright.sync_api")
     with api.sync_playwright() as playwright:
         try:
-            opened = playwright.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
+            opened = playwright.chromium.launch(
+                executable_path=chromium(), args=ARGUMENTS, timeout=PATIENCE
+            )
         except api.Error as error:
             if os.environ.get("CI") == "true":
                 raise
