@@ -169,13 +169,22 @@ def subject_accuracy(
     return result
 
 
+def compressed(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The weights as they are stored: 16-bit floats, and 8-bit floats for the large table of words.
+
+    The table's entries are about 0.02; there the 8-bit format has a step of 0.002, a tenth of that.
+    """
+    small = {n: v.half().contiguous() if v.is_floating_point() else v for n, v in weights.items()}
+    small["token_embedding.weight"] = weights["token_embedding.weight"].to(torch.float8_e4m3fn)
+    return small
+
+
 def publish_clip(weights: dict[str, torch.Tensor], out: Path, record: dict[str, Any]) -> None:
-    """Writes weights (float16) and configuration so that ``open_clip`` loads ``local-dir:<out>``."""
+    """Writes compressed weights and configuration so that ``open_clip`` loads ``local-dir:<out>``."""
     part = out.with_name(out.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
-    half = {n: v.half() if v.is_floating_point() else v for n, v in weights.items()}
-    save_file({n: v.contiguous() for n, v in half.items()}, part / "open_clip_model.safetensors")
+    save_file(compressed(weights), part / "open_clip_model.safetensors")
     config = {"model_cfg": MODEL_CONFIG, "preprocess_cfg": PREPROCESS_CONFIG}
     (part / "open_clip_config.json").write_text(json.dumps(config, indent=2))
     (part / "training.json").write_text(json.dumps(record, indent=2))
@@ -235,7 +244,7 @@ def train_clip(
             save()
     save()
     finish = {name: value.to(model.state_dict()[name].dtype) for name, value in average.weights.items()}
-    model.load_state_dict(finish)
+    model.load_state_dict(compressed(finish))
     accuracy = subject_accuracy(model, vae)
     record = {"settings": asdict(settings), "minutes": minutes, "steps": progress.step, "device": device.type,
               "parameters": sum(p.numel() for p in model.parameters()), **accuracy,

@@ -29,7 +29,8 @@ def test_a_published_model_loads_through_open_clip_with_its_own_tokenizer(tmp_pa
     assert tokens.shape == (1, 32)
     assert picture.shape == (1, 3, 96, 96)
     with torch.no_grad():
-        assert torch.allclose(loaded.eval().encode_text(tokens), model.encode_text(tokens), atol=2e-2)
+        same = torch.cosine_similarity(loaded.eval().encode_text(tokens), model.encode_text(tokens))
+    assert same.item() > 0.98
 
 
 def test_the_weights_stay_below_sixteen_megabytes(tmp_path: Path) -> None:
