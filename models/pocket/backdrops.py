@@ -71,7 +71,7 @@ class Canvas:
         if self.weather in ("rain", "snow"):
             grey = np.array(self.tinted((168, 178, 190)), float)
             top, bottom = top * 0.35 + grey * 0.55, bottom * 0.35 + grey * 0.65
-        self.gradient(tuple(top), tuple(bottom))  # type: ignore[arg-type]
+        self.gradient(tuple(top), tuple(bottom))
         x = self.rng.uniform(24, WIDTH - 24)
         if self.weather in ("none", "stars"):
             light: dict[str, Colour] = {

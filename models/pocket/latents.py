@@ -1,7 +1,8 @@
 """The generator's training set: clips and single pictures of the corpus, rendered and encoded once.
 
 Shards are named by their kind and seed and written whole or not at all, so that the command can be stopped
-and carried on, also while the generator is being trained. Rendering needs no autoencoder and can be done ahead of it.
+and carried on, also while the generator is being trained. Rendering needs no autoencoder and can be done
+ahead of it.
 """
 
 from __future__ import annotations

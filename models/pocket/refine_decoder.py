@@ -83,13 +83,13 @@ def refine_decoder(
     progress, checkpoint, log = Progress(minutes, max_steps), work / "decoder.pt", work / "decoder.jsonl"
     states = load_checkpoint(checkpoint, progress)
     if states:
-        decoder.load_state_dict(states["model"])
-        muon.load_state_dict(states["muon"])
-        adam.load_state_dict(states["adam"])
+        for part, name in ((decoder, "model"), (muon, "muon"), (adam, "adam")):
+            part.load_state_dict(states[name])
         average.weights = {name: value.to(device) for name, value in states["average"].items()}
     pool = ClipPool(AutoencoderSettings(seed=settings.seed), settings.seed + progress.step)
     generator = torch.Generator().manual_seed(settings.seed + progress.step)
-    saved, errors = progress.seconds, []
+    saved = progress.seconds
+    errors: list[float] = []
 
     def save() -> None:
         save_checkpoint(checkpoint, progress, model=decoder.state_dict(), muon=muon.state_dict(),
@@ -114,6 +114,19 @@ def refine_decoder(
             save()
     save()
     decoder.load_state_dict({name: value.half().float() for name, value in average.weights.items()})
+    _publish_if_better(vae, folder, before, settings, progress, log)
+    return folder
+
+
+def _publish_if_better(
+    vae: AutoencoderKLLTXVideo,
+    folder: Path,
+    before: float,
+    settings: RefineSettings,
+    progress: Progress,
+    log: Path,
+) -> None:
+    """Write the refined decoder, unless held-out clips come out worse than ``before`` (dB)."""
     after = reconstruction_psnr(vae, clip_batch(9_000, 24, held=True)[0])
     log_line(log, step=progress.step, held_out_psnr_before=before, held_out_psnr=after)
     if after > before:
@@ -121,4 +134,3 @@ def refine_decoder(
         record["refined_decoder"] = {"settings": asdict(settings), "steps": progress.step,
                                      "held_out_psnr_db_before": round(before, 2)}  # fmt: skip
         save_autoencoder(vae, folder, {**record, "held_out_psnr_db": round(after, 2)})
-    return folder

@@ -138,7 +138,7 @@ def contrastive_loss(model: nn.Module, pixels: torch.Tensor, tokens: torch.Tenso
 
 @torch.no_grad()
 def subject_accuracy(
-    model: nn.Module, vae: AutoencoderKLLTXVideo | None, count: int = 240, seed: int = 4_000
+    model: open_clip.CLIP, vae: AutoencoderKLLTXVideo | None, count: int = 240, seed: int = 4_000
 ) -> dict[str, float]:
     """Share of frames of held-out combinations with one subject whose noun ranks first among all nouns.
 
@@ -151,14 +151,16 @@ def subject_accuracy(
         for noun in NOUNS
     ])  # fmt: skip
     rng = np.random.default_rng(seed)
-    clean, rough, truth = [], [], []
+    clean: list[np.ndarray] = []
+    rough: list[np.ndarray] = []
+    truth: list[int] = []
     while len(truth) < count:
         scene = draw_scene(rng, held=True)
         if len(scene.actors) == 1:
-            frames = render(scene, cast(), (6, 7, 8, 9, 10))
-            clean.append(frames[2])
+            shown = render(scene, cast(), (6, 7, 8, 9, 10))
+            clean.append(shown[2])
             if vae is not None:
-                rough.append(decode(vae, encode(vae, frames[None]))[0, 2])
+                rough.append(decode(vae, encode(vae, shown[None]))[0, 2])
             truth.append(NOUNS.index(scene.actors[0].noun))
     result = {}
     for name, frames in (("clean", clean), ("reconstructed", rough)):

@@ -51,7 +51,7 @@ class GeneratorSettings:
     clips: int = 24
     stills: int = 64
     stills_only: float = 0.35
-    stills_later: float = 0.2
+    stills_later: float = 0.4
     drop_text: float = 0.1
     text_tokens: int = 24
     ema: float = 0.998

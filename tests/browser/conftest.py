@@ -40,9 +40,7 @@ def browser():
     api = pytest.importorskip("playwright.sync_api")
     with api.sync_playwright() as playwright:
         try:
-            opened = playwright.chromium.launch(
-                executable_path=chromium(), args=ARGUMENTS, timeout=PATIENCE
-            )
+            opened = playwright.chromium.launch(executable_path=chromium(), args=ARGUMENTS, timeout=PATIENCE)
         except api.Error as error:
             if os.environ.get("CI") == "true":
                 raise
