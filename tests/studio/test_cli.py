@@ -186,6 +186,8 @@ def test_ctrl_c_keeps_what_was_finished(environment):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # a job in the background of a shell inherits a Ctrl-C that is ignored
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     ) as making:
         for line in making.stderr:
             if line.startswith("segment 1"):
