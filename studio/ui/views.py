@@ -35,6 +35,11 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest} s" if rest else f"{minutes} min"
 
 
+def score_words(value: float) -> str:
+    """A score with enough digits to tell two candidates apart."""
+    return f"{value:.3f}" if abs(value) < 0.1 else f"{value:.2f}"
+
+
 def file_name(title: str) -> str:
     """A title as the name of a file that every system takes."""
     kept = re.sub(r"[^\w\- ]+", "", title).strip()[:60]
@@ -46,7 +51,7 @@ def scores(candidate_scores: dict[str, float], best: dict[str, float]) -> list[V
     return [
         {
             "name": name,
-            "text": f"{value:.2f}",
+            "text": score_words(value),
             "share": max(0.0, min(1.0, value / best[name])) if best.get(name, 0) > 0 else 0.0,
             "meaning": MEANINGS.get(name, name),
         }
@@ -138,7 +143,7 @@ def facts(segment: Segment) -> list[tuple[str, str]]:
     ]
     if segment.seconds_taken:
         known.append(("Took", duration(segment.seconds_taken)))
-    return known + [(name.capitalize(), f"{value:.2f}") for name, value in segment.scores.items()]
+    return known + [(name.capitalize(), score_words(value)) for name, value in segment.scores.items()]
 
 
 def segment_note(segment: Segment) -> str:
