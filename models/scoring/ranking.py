@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-MOTION_FLOOR = 0.01
-"""Motion below which a clip counts as still: a mean change of 1 % of the range from frame to frame."""
+MOTION_FLOOR = 0.005
+"""Motion below which a clip counts as still: a mean change of 0.5 % of the range from frame to frame."""
 
 PROMPT_WEIGHT = 0.5
 """How much the prompt weighs against the guide once a guide frame fixes what is seen."""
