@@ -86,9 +86,9 @@ const studioPrompt = (text) => {
 };
 
 let begun = false;
-let watched = false;
+let before = null; // where the newest chunk began when last drawn; null until the first drawing
 const draw = () => {
-  const { url = null, poster = "", newest = 0, name = "film", examples = [], making = null, working = false } = props.value || {};
+  const { url = null, poster = "", newest = 0, name = "film", examples = [], making = null } = props.value || {};
   if (!begun && examples.length) {
     begun = true;
     begin(examples);
@@ -106,8 +106,8 @@ const draw = () => {
   if (url && film.getAttribute("src") !== url) {
     film.poster = poster;
     film.src = url;
-    // Just made: show what is new. On a reload, or for those who want stillness, wait for the button.
-    if (watched && !stillness.matches) {
+    // Just made: show what is new. On a reload or an undo, or for those who want stillness, wait for the button.
+    if (before !== null && newest > before && !stillness.matches) {
       film.currentTime = newest;
       film.play().catch(() => {});
     }
@@ -116,7 +116,7 @@ const draw = () => {
     film.removeAttribute("src");
     film.load();
   }
-  watched = working;
+  before = url ? newest : -1;
   live.hidden = !making;
   if (making && live.dataset.clip !== making) {
     live.dataset.clip = making;

@@ -73,11 +73,8 @@ const branch = (item) => {
 };
 
 let drawn = "";
-let worked = false;
 const draw = () => {
   const { items = [], others: tips = [], busy = false, undoable = false } = props.value || {};
-  if (worked && !busy) trigger("settled"); // what work costs has just been measured
-  worked = busy;
   box.hidden = items.length === 0 && tips.length === 0;
   undo.disabled = busy || !undoable;
   if (!items.some((item) => item.key === chosen)) chosen = null;

@@ -99,8 +99,6 @@ def bind(page: "Page") -> None:
     changes = [page.blocks.load, *(each.change for each in composer.priced())]
     told = [composer.search, composer.hint]
     gr.on(changes, price, composer.choices(), told, trigger_mode="always_last", **plain)
-    # Custom events of a panel are not taken by `gr.on`.
-    page.timeline.settled(price, inputs=composer.choices(), outputs=told, **plain)
     shown = [composer.candidates, composer.preview_steps, composer.previews]
     composer.strategy.change(change_strategy, composer.strategy, shown, **plain)
     composer.model.input(change_model, composer.model, sliders, **plain)
