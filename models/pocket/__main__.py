@@ -91,13 +91,19 @@ def generator(
     seed: Seed = 0,
     work: Work = Path("var/pocket"),
     out: Annotated[Path, typer.Option(help="Folder of the pipeline.")] = Path("assets/pocket"),
+    start_from: Annotated[
+        Optional[Path],  # noqa: UP045 - typer on Python 3.10
+        typer.Option(help="Pipeline folder whose generator is the beginning; random weights if left out."),
+    ] = None,
 ) -> None:
     """Trains the generator and publishes the pipeline."""
     from models.pocket.train_generator import GeneratorSettings, train_generator
     from models.pocket.training import start_over
 
     start_over(resume, work / "generator.pt", work / "generator.jsonl")
-    train_generator(out, work, minutes, GeneratorSettings(seed=seed), max_steps, threads)
+    train_generator(
+        out, work, minutes, GeneratorSettings(seed=seed), max_steps, threads, start_from=start_from
+    )
 
 
 @app.command()

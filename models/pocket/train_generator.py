@@ -50,11 +50,11 @@ class GeneratorSettings:
     warmup: int = 60
     clips: int = 24
     stills: int = 64
-    stills_only: float = 0.35
-    stills_later: float = 0.4
+    stills_only: float = 0.45
+    stills_later: float = 0.35
     drop_text: float = 0.1
     text_tokens: int = 24
-    ema: float = 0.998
+    ema: float = 0.999
     seed: int = 0
     compile: bool = True
 
@@ -162,7 +162,14 @@ def published_weights(assets: Path) -> LinGenTransformer3DModel:
 class GeneratorTraining:
     """The state of a training: the weights being trained, their average, the optimizer and where it is."""
 
-    def __init__(self, assets: Path, work: Path, settings: GeneratorSettings, progress: Progress) -> None:
+    def __init__(
+        self,
+        assets: Path,
+        work: Path,
+        settings: GeneratorSettings,
+        progress: Progress,
+        start_from: Path | None = None,
+    ) -> None:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.settings, self.progress = settings, progress
         self.checkpoint, self.log = work / "generator.pt", work / "generator.jsonl"
@@ -172,6 +179,8 @@ class GeneratorTraining:
         self.assets, self.work = assets, work
         self.held = TrainingSet({"clips": load_latents(work, "clips", held=True)}, assets, settings)
         self.load_data()
+        if start_from is not None:
+            self.master.load_state_dict(published_weights(start_from).state_dict())
         self.average = AveragedWeights(self.master, settings.ema)
         self.optimizer = MixedOptimizer(self.master, self.worker, settings)
         self._resume()
@@ -253,14 +262,16 @@ def train_generator(
     max_steps: int | None = None,
     threads: int = 2,
     save_minutes: float = 3.0,
+    start_from: Path | None = None,
 ) -> Path:
     """Train within the budget, resuming from `work`, and publish to `assets`.
 
     The folder already holds the autoencoder and the text encoder. Every few minutes a checkpoint is written,
-    and a line to `work/generator.jsonl`.
+    and a line to `work/generator.jsonl`. Without a checkpoint in `work`, the weights of the pipeline folder
+    `start_from` are the beginning, if one is given.
     """
     use_threads(threads)
-    training = GeneratorTraining(assets, work, settings, Progress(minutes, max_steps))
+    training = GeneratorTraining(assets, work, settings, Progress(minutes, max_steps), start_from)
     progress, saved = training.progress, training.progress.seconds
     losses: dict[str, list[float]] = {}
     while progress.fraction < 1:
