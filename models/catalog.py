@@ -1,14 +1,18 @@
 """The table of models, and `load_model`, which turns a row of it into frames.
 
-A new checkpoint is one `ModelCard`, plus one module in `models.families` if its pipeline's arguments are new.
+A new checkpoint is one `ModelCard` in `models.cards`, plus one module in `models.families` if its pipeline's
+arguments are new.
 Importing this module loads no torch.
 """
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from models import cards
 from models.errors import InputError
 from models.video_model import ModelCard
 
@@ -17,33 +21,18 @@ if TYPE_CHECKING:
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 
-POCKET = ModelCard(
-    name="pocket",
-    title="Pocket",
-    family="pocket",
-    pipeline_class="LinGenPipeline",
-    source=str(ASSETS / "pocket"),
-    licence="Apache-2.0",
-    fps=8,
-    height=128,
-    width=128,
-    size_multiple=32,
-    max_side=256,
-    frame_stride=4,
-    frame_offset=1,
-    num_frames=17,
-    max_frames=33,
-    num_inference_steps=20,
-    max_steps=50,
-    preview_steps=4,
-    guidance_scale=4.0,
-    prefix_frames=5,
-    memory_gb=1.0,
-    max_prompt_chars=500,
-    notes="Ships with the studio and runs on a laptop: animated subjects in drawn settings, 128 pixels wide.",
-)
 
-CARDS: dict[str, ModelCard] = {POCKET.name: POCKET}
+def _collect() -> dict[str, ModelCard]:
+    """The cards of every module of `models.cards` by name; the embedded model comes first."""
+    names = sorted(
+        (info.name for info in pkgutil.iter_modules(cards.__path__)),
+        key=lambda name: (name != "pocket", name),
+    )
+    modules = [importlib.import_module(f"{cards.__name__}.{name}") for name in names]
+    return {each.name: each for module in modules for each in module.CARDS}
+
+
+CARDS: dict[str, ModelCard] = _collect()
 
 
 def card(name: str) -> ModelCard:

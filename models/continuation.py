@@ -25,13 +25,7 @@ def fit_guide(guide: Frames, card: ModelCard, height: int, width: int, num_frame
     Raises:
         InputError: if the array has another shape or type, or the number of frames does not fit the model.
     """
-    frames = np.asarray(guide)
-    frames = frames[None] if frames.ndim == 3 else frames
-    if frames.ndim != 4 or frames.shape[-1] != 3 or frames.dtype != np.uint8 or frames.size == 0:
-        raise InputError(
-            f"A guide is an RGB image or a few RGB frames with 8 bits a channel, not an array of shape "
-            f"{np.shape(guide)} and type {frames.dtype}. Convert it to RGB."
-        )
+    frames = as_frames(guide)
     legal = prefix_lengths(card)
     if len(frames) not in legal:
         raise InputError(
@@ -46,8 +40,41 @@ def fit_guide(guide: Frames, card: ModelCard, height: int, width: int, num_frame
     return np.stack([cover(frame, height, width) for frame in frames])
 
 
+def fit_picture(picture: Frames, height: int, width: int) -> Frames:
+    """Bring one picture `[H, W, 3]` uint8 to the size of a run.
+
+    Raises:
+        InputError: if it is not one RGB image.
+    """
+    frames = as_frames(picture)
+    if len(frames) != 1:
+        raise InputError(f"A last image is one picture, not {len(frames)}. Give one.")
+    return cover(frames[0], height, width)
+
+
+def as_frames(array: Frames) -> Frames:
+    """An image `[H, W, 3]` or frames `[n, H, W, 3]` as frames.
+
+    Raises:
+        InputError: if the array has another shape or type.
+    """
+    frames = np.asarray(array)
+    frames = frames[None] if frames.ndim == 3 else frames
+    if frames.ndim != 4 or frames.shape[-1] != 3 or frames.dtype != np.uint8 or frames.size == 0:
+        raise InputError(
+            f"A guide is an RGB image or a few RGB frames with 8 bits a channel, not an array of shape "
+            f"{np.shape(array)} and type {frames.dtype}. Convert it to RGB."
+        )
+    return frames
+
+
 def prefix_lengths(card: ModelCard) -> tuple[int, ...]:
-    """How many frames a chunk can be continued from: one, and the legal lengths up to the card's prefix."""
+    """How many frames a chunk can be continued from: one, and the legal lengths up to the card's prefix.
+
+    Raises:
+        InputError: if the model makes clips from words alone.
+    """
+    card.check_guides(has_guide=True)
     longer = range(card.frame_offset, card.prefix_frames + 1, card.frame_stride)
     return tuple(sorted({1, *(n for n in longer if n > 1)}))
 

@@ -21,8 +21,7 @@ from diffusers import FlowMatchEulerDiscreteScheduler
 
 from models import placement, weights
 from models.clip import Clip, Frames
-from models.continuation import fit_guide
-from models.errors import InputError
+from models.continuation import fit_guide, fit_picture
 from models.families import Family, family
 from models.suspension import Pause, SuspendedCall
 from models.video_model import Conditioning, DenoisingRun, ModelCard, VideoModel
@@ -98,6 +97,12 @@ def light_clone(pipeline: Any, look: Look) -> Any:
     clone.scheduler = scheduler
     clone.set_progress_bar_config(disable=True)
     return clone
+
+
+def shifted(scheduler: Any, shift: float) -> Any:
+    """The scheduler with another timestep shift: `shift` of flow matching, `flow_shift` of the multistep ones."""
+    name = "flow_shift" if "flow_shift" in scheduler.config else "shift"
+    return type(scheduler).from_config(scheduler.config, **{name: shift})
 
 
 def to_frames(video: Any) -> Frames:
@@ -230,6 +235,8 @@ class DiffusersModel(VideoModel):
         pipeline = weights.load_pipeline(
             family(card.family).pipeline_class(card), card, source, getattr(torch, place.dtype)
         )
+        if card.shift is not None:
+            pipeline.scheduler = shifted(pipeline.scheduler, card.shift)
         return cls(card, pipeline.to(place.device), place.reason)
 
     def encode(
@@ -238,6 +245,7 @@ class DiffusersModel(VideoModel):
         *,
         negative_prompt: str = "",
         guide: Frames | None = None,
+        last_image: Frames | None = None,
         guidance_scale: float | None = None,
         height: int | None = None,
         width: int | None = None,
@@ -247,14 +255,18 @@ class DiffusersModel(VideoModel):
         card = self.card
         height, width = card.check_size(height or card.height, width or card.width)
         num_frames = card.check_num_frames(num_frames or card.num_frames)
+        card.check_guides(has_guide=guide is not None, has_last_image=last_image is not None)
         conditioning = Conditioning(
             prompt=card.check_prompt(prompt, has_guide=guide is not None),
             negative_prompt=negative_prompt.strip(),
-            guidance_scale=check_guidance(card, guidance_scale),
+            guidance_scale=card.check_guidance(guidance_scale, negative_prompt),
             height=height,
             width=width,
             num_frames=num_frames,
             guide=None if guide is None else fit_guide(guide, card, height, width, num_frames),
+            last_image=None if last_image is None else fit_picture(last_image, height, width),
+            fps=card.fps,
+            options=card.options,
         )
         with torch.no_grad():
             conditioning.encoded.update(self._family.encode(self._pipeline, conditioning))
@@ -277,17 +289,3 @@ class DiffusersModel(VideoModel):
         self._pipeline = None
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-
-
-def check_guidance(card: ModelCard, guidance_scale: float | None) -> float:
-    """The guidance scale, or the card's.
-
-    Raises:
-        InputError: if it is below 1, above 30 or not a number.
-    """
-    scale = card.guidance_scale if guidance_scale is None else float(guidance_scale)
-    if not 1 <= scale <= 30:
-        raise InputError(
-            f"The guidance scale is between 1 (off) and 30, not {scale:g}. Try {card.guidance_scale:g}."
-        )
-    return scale

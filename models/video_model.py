@@ -8,6 +8,7 @@ conditions the next. The search, the extender and the page know nothing else of 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,22 +26,34 @@ class ModelCard:
         family: module of `models.families` that knows the pipeline's arguments.
         pipeline_class: class name of the diffusers pipeline.
         source: local folder or hub id.
-        revision: pinned revision on the hub; empty for a local folder.
+        revision: pinned revision on the hub; empty for a local folder, or for the hub's main branch.
         licence: SPDX name or link of the weights' licence.
+        gated: whether the hub asks to accept the licence before it hands out the weights.
+        parameters_b: parameters of the denoising network, in billions, as its authors name it; 0 if unknown.
         fps: frames per second the model was trained at.
         height, width: default size in pixels.
         size_multiple: both sizes are multiples of this many pixels.
         max_side: largest height or width in pixels.
+        fixed_size: whether the default size is the only one (learned positions of one size).
         frame_stride, frame_offset: legal lengths are `frame_stride * n + frame_offset` frames.
         num_frames: default length of a chunk in frames.
+        min_frames: least length of a chunk in frames; 0 for the first legal length above the offset.
         max_frames: greatest length of a chunk in frames.
         num_inference_steps: default number of denoising steps, s.
         max_steps: greatest number of steps offered.
+        steps_left_out: numbers of steps that the scheduler does not carry to a clean sample.
         preview_steps: default k of a k-step preview.
         guidance_scale: default classifier-free guidance; 1 turns it off.
-        takes_text, takes_image: what a first chunk can be made from.
-        prefix_frames: how many frames at the end of a chunk condition the next one; 1 is the last frame only.
-        memory_gb: memory needed for weights and one run, in GiB.
+        takes_guidance, takes_negative: whether guidance can be chosen, and whether a negative prompt is read.
+        shift: the authors' timestep shift of the flow; None keeps the checkpoint's own.
+        options: further arguments of the pipeline's call with the authors' values, by name.
+        takes_text, takes_image: what a first chunk can be made from: words alone, or a guide image.
+        takes_last_image: whether the chunk can be led to a picture of its last frame.
+        reads_prompt: whether words steer the clip at all.
+        prefix_frames: how many frames at the end of a chunk condition the next one; 1 is the last frame only,
+            0 a model that makes clips from words alone.
+        partner: name of the image-to-video card that continues the clips of a card with `prefix_frames` 0.
+        memory_gb: memory needed for weights and one run, in GiB; an estimate except for the embedded model.
         max_prompt_chars: longest prompt taken, in characters.
         notes: one sentence on what it is good for.
     """
@@ -63,11 +76,23 @@ class ModelCard:
     preview_steps: int
     guidance_scale: float
     revision: str = ""
+    gated: bool = False
+    parameters_b: float = 0.0
     max_side: int = 1280
+    fixed_size: bool = False
+    min_frames: int = 0
     max_steps: int = 100
+    steps_left_out: tuple[int, ...] = ()
+    takes_guidance: bool = True
+    takes_negative: bool = True
+    shift: float | None = None
+    options: Mapping[str, Any] = field(default_factory=dict, hash=False)
     takes_text: bool = True
     takes_image: bool = True
+    takes_last_image: bool = False
+    reads_prompt: bool = True
     prefix_frames: int = 1
+    partner: str = ""
     memory_gb: float = 1.0
     max_prompt_chars: int = 2000
     notes: str = ""
@@ -78,16 +103,23 @@ class ModelCard:
         Raises:
             InputError: naming the nearest legal lengths.
         """
-        least = self.frame_stride + self.frame_offset
-        fits = (num_frames - self.frame_offset) % self.frame_stride == 0
-        if fits and least <= num_frames <= self.max_frames:
+        stride, offset = self.frame_stride, self.frame_offset
+        least = self.min_frames or stride + offset
+        if (num_frames - offset) % stride == 0 and least <= num_frames <= self.max_frames:
             return num_frames
-        below = (num_frames - self.frame_offset) // self.frame_stride * self.frame_stride + self.frame_offset
-        near = sorted({min(max(n, least), self.max_frames) for n in (below, below + self.frame_stride)})
+        below = (num_frames - offset) // stride * stride + offset
+        near = sorted({min(max(n, least), self.max_frames) for n in (below, below + stride)})
         raise InputError(
-            f"{self.title} makes {self.frame_stride}n+{self.frame_offset} frames, at most {self.max_frames}; "
+            f"{self.title} makes {self.frame_rule}, at least {least} and at most {self.max_frames}; "
             f"{num_frames} is not such a length. Try {' or '.join(map(str, near))}."
         )
+
+    @property
+    def frame_rule(self) -> str:
+        """Legal lengths in words, e.g. `4n+1 frames`."""
+        stride = f"{self.frame_stride}n" if self.frame_stride > 1 else "any number of"
+        offset = f"+{self.frame_offset}" if self.frame_offset and self.frame_stride > 1 else ""
+        return f"{stride}{offset} frames"
 
     def check_size(self, height: int, width: int) -> tuple[int, int]:
         """Return `(height, width)` if both are legal.
@@ -95,6 +127,11 @@ class ModelCard:
         Raises:
             InputError: naming the rule.
         """
+        if self.fixed_size and (height, width) != (self.height, self.width):
+            raise InputError(
+                f"{self.title} draws {self.width}x{self.height} pixels only, not {width}x{height}. "
+                f"Choose {self.width}x{self.height}."
+            )
         for side in (height, width):
             if side % self.size_multiple or not self.size_multiple <= side <= self.max_side:
                 raise InputError(
@@ -107,7 +144,7 @@ class ModelCard:
         """Check s and, where given, k.
 
         Raises:
-            InputError: if s is outside `1..max_steps`, or k outside `1..s`.
+            InputError: if s is outside `1..max_steps`, k outside `1..s`, or one of them is left out.
         """
         if not 1 <= num_inference_steps <= self.max_steps:
             raise InputError(
@@ -119,6 +156,49 @@ class ModelCard:
                 f"A preview takes 1 to {num_inference_steps} steps (the number of steps of the full run), "
                 f"not {preview_steps}. Lower k or raise the steps."
             )
+        for steps in (num_inference_steps, preview_steps):
+            if steps in self.steps_left_out:
+                near = next(n for n in range(steps, 0, -1) if n not in self.steps_left_out)
+                raise InputError(
+                    f"The scheduler of {self.title} does not arrive at a clean clip in {steps} steps. "
+                    f"Try {near}."
+                )
+
+    def check_guides(self, *, has_guide: bool, has_last_image: bool = False) -> None:
+        """Check that the model can be conditioned on what is given.
+
+        Raises:
+            InputError: if a picture is missing, or given to a model that takes none.
+        """
+        if has_guide and not self.takes_image:
+            after = f"continue with the model {self.partner!r}" if self.partner else "choose another model"
+            raise InputError(f"{self.title} makes clips from words alone. Remove the image, or {after}.")
+        if not has_guide and not self.takes_text:
+            raise InputError(f"{self.title} animates an image. Give a guide image, or choose another model.")
+        if has_last_image and not self.takes_last_image:
+            raise InputError(f"{self.title} takes no last image. Remove it, or choose another model.")
+        if has_last_image and not has_guide:
+            raise InputError("A last image needs a first one. Give a guide image too.")
+
+    def check_guidance(self, guidance_scale: float | None, negative_prompt: str = "") -> float:
+        """The guidance scale, or the card's where it is None.
+
+        Raises:
+            InputError: if it is below 1, above 30 or not a number, or if the model does not take what is given.
+        """
+        scale = self.guidance_scale if guidance_scale is None else float(guidance_scale)
+        if not self.takes_guidance and scale != self.guidance_scale:
+            raise InputError(
+                f"{self.title} was made for a guidance scale of {self.guidance_scale:g}, not {scale:g}. "
+                f"Leave it at {self.guidance_scale:g}."
+            )
+        if not 1 <= scale <= 30:
+            raise InputError(
+                f"The guidance scale is between 1 (off) and 30, not {scale:g}. Try {self.guidance_scale:g}."
+            )
+        if negative_prompt.strip() and not self.takes_negative:
+            raise InputError(f"{self.title} reads no negative prompt. Leave it empty.")
+        return scale
 
     def check_prompt(self, prompt: str, *, has_guide: bool = False) -> str:
         """Return the prompt without outer blanks.
@@ -148,6 +228,9 @@ class Conditioning:
         num_frames: length of the chunk in frames, the repeated guide frames included.
         guide: `[n, H, W, 3]` uint8 frames that the chunk begins with (n = 1 for an image, more for a prefix),
             or None for text alone. They are repeated as the first n frames of the chunk.
+        last_image: `[H, W, 3]` uint8, the picture that the chunk ends with, or None.
+        fps: frames per second of the clip.
+        options: of the card: further arguments of the pipeline's call.
         encoded: what the family encoded (prompt embeds, image latents); only the family looks inside.
     """
 
@@ -158,6 +241,9 @@ class Conditioning:
     width: int
     num_frames: int
     guide: Frames | None = None
+    last_image: Frames | None = None
+    fps: float = 8.0
+    options: Mapping[str, Any] = field(default_factory=dict)
     encoded: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -219,6 +305,7 @@ class VideoModel(ABC):
         *,
         negative_prompt: str = "",
         guide: Frames | None = None,
+        last_image: Frames | None = None,
         guidance_scale: float | None = None,
         height: int | None = None,
         width: int | None = None,
@@ -231,6 +318,7 @@ class VideoModel(ABC):
             negative_prompt: what to keep away from.
             guide: `[n, H, W, 3]` uint8, resized and cropped to the size of the run; n = 1 is a guide image,
                 n > 1 the end of the chunk before, at most `card.prefix_frames`.
+            last_image: `[H, W, 3]` uint8 picture to end with, where `card.takes_last_image`.
             guidance_scale: classifier-free guidance, >= 1.
             height, width: pixels.
             num_frames: length of the chunk, guide frames included.

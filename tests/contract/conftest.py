@@ -1,32 +1,67 @@
-"""For every card a tiny random checkpoint of its own pipeline class, saved and loaded as the real one."""
-
-import dataclasses
+"""For every kind of card a tiny random checkpoint of its own class, saved and loaded as the real one."""
 
 import numpy as np
 import pytest
 
-from models.catalog import CARDS
 from models.diffusers_run import DiffusersModel
-from tests.tiny import LINGEN_FRAMES, LINGEN_SIZE, tiny_lingen
-
-TINY = {"pocket": (tiny_lingen, LINGEN_SIZE, LINGEN_FRAMES)}
-"""For each family: what saves a tiny checkpoint, its side in pixels and its length in frames."""
+from tests.contract.cases import CARDS, KINDS, tiny
 
 
-@pytest.fixture(scope="session", params=list(CARDS))
-def model(request, tmp_path_factory):
-    card = CARDS[request.param]
-    save, side, num_frames = TINY[card.family]
-    folder = tmp_path_factory.mktemp("tiny") / card.name
-    save(folder)
-    small = dataclasses.replace(card, height=side, width=side, num_frames=num_frames, num_inference_steps=4)
-    with_weights = DiffusersModel.load(small, device="cpu", source=folder)
-    yield with_weights
-    with_weights.close()
+@pytest.fixture(scope="session")
+def loaded(tmp_path_factory):
+    """`loaded(name)`: the tiny model of a card, made and loaded at its first use."""
+    made = {}
+
+    def load(name):
+        if name not in made:
+            folder = tmp_path_factory.mktemp("tiny") / name
+            small = tiny(CARDS[name], folder)
+            made[name] = DiffusersModel.load(small, device="cpu", source=folder)
+        return made[name]
+
+    yield load
+    for model in made.values():
+        model.close()
+
+
+@pytest.fixture(params=[card.name for card in KINDS.values()])
+def model(request, loaded):
+    return loaded(request.param)
 
 
 @pytest.fixture
-def guide(model):
-    """A picture of the run's size that is not flat."""
-    side = model.card.height
-    return np.random.default_rng(0).integers(0, 256, (1, side, side, 3), dtype=np.uint8)
+def picture(model):
+    """`picture(n=1, seed=0)`: n frames of the run's size that are not flat."""
+
+    def draw(n=1, seed=0):
+        shape = (n, model.card.height, model.card.width, 3)
+        return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+
+    return draw
+
+
+@pytest.fixture
+def encode(model, picture):
+    """`encode(prompt, ...)`: with a guide image where the model needs one."""
+
+    def condition(prompt="a fox runs through snow", **steering):
+        if not model.card.takes_text:
+            steering.setdefault("guide", picture())
+        return model.encode(prompt, **steering)
+
+    return condition
+
+
+@pytest.fixture
+def begin(model, encode):
+    """`begin(seed)`; every run is closed at the end of the test."""
+    runs = []
+
+    def start(seed=0, steps=None, conditioning=None):
+        steps = model.card.num_inference_steps if steps is None else steps
+        runs.append(model.begin(conditioning or encode(), seed, steps))
+        return runs[-1]
+
+    yield start
+    for run in runs:
+        run.close()

@@ -4,10 +4,10 @@ import threading
 
 import numpy as np
 import pytest
+from diffusers import FirstBlockCacheConfig
 
-from models.errors import InputError
-
-STEPS = 4
+from models.errors import CancelledError, InputError
+from tests.contract.cases import caches, models
 
 
 @pytest.fixture(autouse=True)
@@ -16,23 +16,14 @@ def no_thread_is_left_behind():
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("run-")]
 
 
-@pytest.fixture
-def conditioning(model):
-    return model.encode("a fox runs through snow")
+def network(model):
+    """The denoising network that makes the first step."""
+    pipeline = model._pipeline
+    return getattr(pipeline, "transformer", None) or pipeline.unet
 
 
-@pytest.fixture
-def begin(model, conditioning):
-    """`begin(seed)`; every run is closed at the end of the test."""
-    runs = []
-
-    def start(seed=0, steps=STEPS, conditioning=conditioning):
-        runs.append(model.begin(conditioning, seed, steps))
-        return runs[-1]
-
-    yield start
-    for run in runs:
-        run.close()
+def differ(first, second):
+    return (first.frames != second.frames).any()
 
 
 def test_a_clip_has_the_size_length_and_rate_that_were_asked_for(model, begin):
@@ -41,11 +32,19 @@ def test_a_clip_has_the_size_length_and_rate_that_were_asked_for(model, begin):
     assert clip.fps == model.card.fps
 
 
-def test_a_suspended_run_gives_the_undisturbed_clip(begin):
-    undisturbed = begin(seed=7).finish()
-    run, other = begin(seed=7), begin(seed=8)
-    for step in range(1, STEPS + 1):
+@models(lambda card: card.min_frames != card.max_frames)
+def test_a_chunk_of_another_length_has_that_length(model, begin, encode):
+    length = model.card.num_frames + model.card.frame_stride
+    assert len(begin(steps=2, conditioning=encode(num_frames=length)).finish()) == length
+
+
+def test_a_suspended_run_gives_the_undisturbed_clip(begin, encode):
+    conditioning = encode()
+    undisturbed = begin(seed=7, conditioning=conditioning).finish()
+    run, other = begin(seed=7, conditioning=conditioning), begin(seed=8, conditioning=conditioning)
+    for step in range(1, run.num_inference_steps + 1):
         run.advance(step)
+        assert run.step == step
         other.advance(step)
         other.preview()
         run.preview()
@@ -53,9 +52,9 @@ def test_a_suspended_run_gives_the_undisturbed_clip(begin):
 
 
 def test_the_seed_determines_the_clip(begin):
-    first, again, other = (begin(seed).finish().frames for seed in (5, 5, 6))
-    np.testing.assert_array_equal(first, again)
-    assert (first != other).any()
+    first, again, other = (begin(seed).finish() for seed in (5, 5, 6))
+    np.testing.assert_array_equal(first.frames, again.frames)
+    assert differ(first, other)
 
 
 def test_a_run_of_fewer_steps_is_a_complete_clip(model, begin):
@@ -67,21 +66,17 @@ def test_a_run_of_fewer_steps_is_a_complete_clip(model, begin):
 
 def test_the_preview_at_the_last_step_is_the_finished_clip(begin):
     run = begin()
-    run.advance(STEPS)
+    run.advance(run.num_inference_steps)
     np.testing.assert_array_equal(run.preview().frames, run.finish().frames)
 
 
-def test_a_preview_looks_like_a_clip_after_the_first_step(model, begin):
+def test_a_preview_is_a_clip_after_the_first_step_and_changes_nothing(model, begin):
     run = begin()
     run.advance(1)
-    assert run.preview().frames.shape == (model.card.num_frames, model.card.height, model.card.width, 3)
-
-
-def test_a_preview_changes_nothing(begin):
-    run = begin()
-    run.advance(2)
-    np.testing.assert_array_equal(run.preview().frames, run.preview().frames)
-    assert run.step == 2
+    preview = run.preview()
+    assert preview.frames.shape == (model.card.num_frames, model.card.height, model.card.width, 3)
+    np.testing.assert_array_equal(run.preview().frames, preview.frames)
+    assert run.step == 1
 
 
 def test_a_preview_needs_a_step(begin):
@@ -89,77 +84,183 @@ def test_a_preview_needs_a_step(begin):
         begin().preview()
 
 
-def test_after_cancelling_in_the_middle_the_next_run_is_clean(begin):
-    expected = begin(seed=3).finish()
-    cancelled = begin(seed=4)
+def test_after_cancelling_in_the_middle_the_next_run_is_clean(begin, encode):
+    conditioning = encode()
+    expected = begin(seed=3, conditioning=conditioning).finish()
+    cancelled = begin(seed=4, conditioning=conditioning)
     cancelled.advance(2)
     cancelled.close()
-    np.testing.assert_array_equal(begin(seed=3).finish().frames, expected.frames)
+    np.testing.assert_array_equal(begin(seed=3, conditioning=conditioning).finish().frames, expected.frames)
 
 
-def test_text_steers_the_clip(model, begin):
-    fox = begin().finish()
-    boat = begin(conditioning=model.encode("a boat at sea")).finish()
-    assert (fox.frames != boat.frames).any()
+@models(caches)
+def test_after_cancelling_the_next_run_is_clean_even_with_a_cache(model, begin, encode):
+    """A cache keeps the residuals of the step before; those of a run that was broken off must be gone."""
+    conditioning = encode()
+    network(model).enable_cache(FirstBlockCacheConfig(threshold=0.5))
+    try:
+        expected = begin(seed=3, conditioning=conditioning).finish()
+        cancelled = begin(seed=4, conditioning=conditioning)
+        cancelled.advance(2)
+        cancelled.close()
+        following = begin(seed=3, conditioning=conditioning).finish()
+    finally:
+        network(model).disable_cache()
+    np.testing.assert_array_equal(following.frames, expected.frames)
 
 
-def test_guidance_and_negative_prompt_steer_the_clip(model, begin):
-    clips = [
-        begin(conditioning=model.encode("a fox", **steering)).finish().frames
-        for steering in ({}, {"guidance_scale": 1}, {"negative_prompt": "snow"})
-    ]
-    assert (clips[0] != clips[1]).any()
-    assert (clips[0] != clips[2]).any()
+def test_cancelling_ends_a_run_within_the_step_it_is_in(model, begin, monkeypatch):
+    entered, released = threading.Event(), threading.Event()
+    forward = network(model).forward
+
+    def slow_forward(*arguments, **named):
+        entered.set()
+        released.wait()
+        return forward(*arguments, **named)
+
+    run = begin()
+    closer = threading.Thread(target=lambda: (entered.wait(), run.close()))
+    with monkeypatch.context() as patched:
+        patched.setattr(network(model), "forward", slow_forward)
+        closer.start()
+        with pytest.raises(CancelledError):
+            run.finish()
+        released.set()
+        closer.join()
+    assert run.step <= 1
 
 
-def test_the_guide_is_the_same_for_all_candidates_and_steers_the_clip(model, begin, guide):
-    guided = model.encode("a fox", guide=guide)
+@models(lambda card: card.reads_prompt)
+def test_text_steers_the_clip(begin, encode):
+    fox, boat = (
+        begin(conditioning=encode(prompt)).finish() for prompt in ("a fox runs through snow", "a boat at sea")
+    )
+    assert differ(fox, boat)
+
+
+@models(lambda card: card.takes_guidance)
+def test_guidance_steers_the_clip(begin, encode):
+    assert differ(begin().finish(), begin(conditioning=encode(guidance_scale=1)).finish())
+
+
+@models(lambda card: not card.takes_guidance)
+def test_guidance_that_the_model_was_not_made_for_is_refused(model, encode):
+    with pytest.raises(InputError, match="guidance"):
+        encode(guidance_scale=model.card.guidance_scale + 1)
+
+
+@models(lambda card: card.takes_negative)
+def test_a_negative_prompt_steers_the_clip(begin, encode):
+    assert differ(begin().finish(), begin(conditioning=encode(negative_prompt="snow")).finish())
+
+
+@models(lambda card: not card.takes_negative)
+def test_a_negative_prompt_that_nothing_reads_is_refused(encode):
+    with pytest.raises(InputError, match="negative prompt"):
+        encode(negative_prompt="snow")
+
+
+@models(lambda card: card.takes_image)
+def test_the_guide_is_the_same_for_all_candidates_and_steers_the_clip(begin, encode, picture):
+    guided = encode(guide=picture())
     assert guided.num_guide_frames == 1
-    np.testing.assert_array_equal(guided.guide_frame, guide[0])
-    clip = begin(conditioning=guided).finish()
-    free = begin(conditioning=model.encode("a fox")).finish()
-    assert (clip.frames != free.frames).any()
+    np.testing.assert_array_equal(guided.guide_frame, picture()[0])
+    other = encode(guide=picture(seed=1))
+    assert differ(begin(conditioning=guided).finish(), begin(conditioning=other).finish())
 
 
-def test_a_guide_of_another_size_is_cut_to_the_run(model):
-    picture = np.zeros((1, 333, 77, 3), np.uint8)
-    assert model.encode("a fox", guide=picture).guide.shape[1:3] == (model.card.height, model.card.width)
+@models(lambda card: card.takes_image and card.takes_text)
+def test_a_clip_from_text_differs_from_one_that_is_guided(begin, encode, picture):
+    assert differ(begin().finish(), begin(conditioning=encode(guide=picture())).finish())
 
 
-def test_a_guide_alone_is_enough(model, begin, guide):
-    assert len(begin(conditioning=model.encode("", guide=guide)).finish()) == model.card.num_frames
+@models(lambda card: card.takes_image)
+def test_a_guide_of_another_size_is_cut_to_the_run(model, encode):
+    guide = np.zeros((1, 333, 77, 3), np.uint8)
+    assert encode(guide=guide).guide.shape[1:3] == (model.card.height, model.card.width)
 
 
-def test_a_chunk_continues_from_the_prefix_of_the_card(model, begin):
-    first = begin().finish()
-    prefix = first.tail(model.card.prefix_frames)
-    following = model.encode("a fox", guide=prefix)
-    assert following.num_guide_frames == model.card.prefix_frames
-    assert len(begin(conditioning=following).finish()) == model.card.num_frames
+@models(lambda card: card.takes_image)
+def test_a_guide_alone_is_enough(model, begin, picture):
+    alone = model.encode("", guide=picture())
+    assert len(begin(steps=2, conditioning=alone).finish()) == model.card.num_frames
+
+
+@models(lambda card: card.prefix_frames > 1)
+def test_a_chunk_continues_from_the_prefix_of_the_card(model, begin, encode, picture):
+    """All of the frames steer the clip, not only the last one."""
+    prefix = picture(model.card.prefix_frames)
+    following = encode(guide=prefix)
+    assert following.num_guide_frames == len(prefix)
+    clip = begin(conditioning=following).finish()
+    assert len(clip) == model.card.num_frames
+    turned = np.concatenate([255 - prefix[:-1], prefix[-1:]])
+    assert differ(clip, begin(conditioning=encode(guide=turned)).finish())
+
+
+@models(lambda card: card.takes_last_image)
+def test_the_last_image_steers_the_clip(begin, encode, picture):
+    clips = [
+        begin(conditioning=encode(guide=picture(), last_image=last)).finish()
+        for last in (picture(seed=1)[0], picture(seed=2)[0])
+    ]
+    assert differ(*clips)
+
+
+@models(lambda card: card.takes_last_image)
+def test_a_last_image_needs_a_first_one(model, picture):
+    with pytest.raises(InputError, match="guide image"):
+        model.encode("a fox", last_image=picture()[0])
+
+
+@models(lambda card: not card.takes_last_image)
+def test_a_last_image_is_refused_by_a_model_that_takes_none(encode, picture):
+    with pytest.raises(InputError):
+        encode(last_image=picture()[0])
+
+
+@models(lambda card: not card.takes_image)
+def test_a_guide_is_refused_by_a_model_of_words_alone(model, picture):
+    with pytest.raises(InputError, match="words alone"):
+        model.encode("a fox", guide=picture())
+
+
+@models(lambda card: not card.takes_text)
+def test_a_model_that_animates_an_image_asks_for_one(model):
+    with pytest.raises(InputError, match="guide image"):
+        model.encode("a fox")
 
 
 @pytest.mark.parametrize(
     "asked",
     [
-        {"prompt": "   "},
+        {"prompt": "   ", "guide": None},
         {"prompt": "x" * 10_000},
         {"guidance_scale": 0},
         {"guidance_scale": float("nan")},
-        {"num_frames": 3},
+        {"num_frames": -3},
         {"num_frames": 100_001},
         {"height": 33},
         {"width": -32},
         {"width": 100_000},
-        {"guide": np.zeros((2, 32, 32, 3), np.uint8)},
+        {"guide": np.zeros((0, 32, 32, 3), np.uint8)},
         {"guide": np.zeros((32, 32), np.uint8)},
+        {"guide": np.zeros((1, 32, 32, 3), np.float32)},
     ],
+    ids=str,
 )
-def test_what_is_outside_the_limits_is_refused_in_words(model, asked):
+def test_what_is_outside_the_limits_is_refused_in_words(encode, asked):
     with pytest.raises(InputError):
-        model.encode(**{"prompt": "a fox", **asked})
+        encode(**asked)
+
+
+@models(lambda card: card.frame_stride > 1)
+def test_a_length_between_two_legal_ones_is_refused(model, encode):
+    with pytest.raises(InputError, match="Try"):
+        encode(num_frames=model.card.num_frames + 1)
 
 
 @pytest.mark.parametrize("steps", [0, -1, 100_000])
-def test_steps_outside_the_limits_are_refused(model, conditioning, steps):
+def test_steps_outside_the_limits_are_refused(begin, steps):
     with pytest.raises(InputError, match="steps"):
-        model.begin(conditioning, 0, steps)
+        begin(steps=steps)

@@ -5,7 +5,7 @@ import shutil
 import pytest
 import torch
 
-from models.catalog import POCKET
+from models.catalog import CARDS
 from models.errors import InputError
 from models.lingen.pipeline import LinGenPipeline
 from models.weights import load_pipeline
@@ -25,7 +25,7 @@ def folder(saved, tmp_path):
 
 
 def load(folder):
-    return load_pipeline(LinGenPipeline, POCKET, folder, torch.float32)
+    return load_pipeline(LinGenPipeline, CARDS["pocket"], folder, torch.float32)
 
 
 def test_a_whole_folder_loads_ready_for_inference(folder):

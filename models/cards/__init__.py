@@ -1,0 +1,17 @@
+"""One module a family, each with `CARDS`, the checkpoints it can load. Importing them loads no torch.
+
+What is known of a checkpoint comes from its authors' model card and from diffusers' own defaults. `memory_gb`
+is an estimate for every model but the embedded one: two bytes a parameter of all networks, and room for a run.
+"""
+
+NOT_OFFERED = {
+    "ConsistI2V": "diffusers has no pipeline for its network; the authors' code is pinned to diffusers 0.21.",
+    "Open-Sora-Plan 1.3 (image to video)": "diffusers has no pipeline for its network; of its relatives only "
+    "Allegro (text alone) is there.",
+    "Open-Sora 2.0": "diffusers has no pipeline for its network.",
+    "Pyramid-Flow": "diffusers has no pipeline for its network.",
+    "CausVid, Self-Forcing, Rolling-Forcing": "they generate causally with a cache of keys and values, which "
+    "diffusers' Wan pipelines do not.",
+    "LinGen-4B": "its weights were not published; the embedded model is built after its paper.",
+}
+"""Models that people ask for and that cannot be offered, each with the reason."""
