@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers import AutoencoderKLLTXVideo
@@ -18,15 +19,19 @@ from models.errors import InputError
 from models.lingen import LinGenPipeline, LinGenTransformer3DModel
 from models.pocket.generator import build_generator, build_scheduler, draw_timesteps, flow_loss
 from models.pocket.latents import LatentSet, load_latents
+from models.pocket.team import Team
 from models.pocket.text_encoder import load_text_encoder, text_states
 from models.pocket.training import (
     AveragedWeights,
     Progress,
     load_checkpoint,
     log_line,
+    read_log,
     save_checkpoint,
     use_threads,
 )
+
+STEP, SAVE, END = 0, 1, 2
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,7 @@ class GeneratorSettings:
 
     learning_rate: float = 1.5e-3
     warmup: int = 60
-    clips: int = 24
+    clips: int = 32
     stills: int = 64
     stills_only: float = 0.45
     stills_later: float = 0.35
@@ -75,9 +80,10 @@ class TrainingSet:
         rows = torch.tensor([len(self.row) if text is None else self.row[text] for text in captions])
         return self.states[rows].float(), self.masks[rows]
 
-    def draw(self, kind: str, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-        """A batch of `clips` or `stills`: latents [B, C, F, h, w], text states and mask."""
-        source, count = self.latents[kind], self.settings.stills if kind == "stills" else self.settings.clips
+    def draw(self, kind: str, generator: torch.Generator, shares: int = 1) -> tuple[Tensor, Tensor, Tensor]:
+        """One of so many shares of a batch of `clips` or `stills`: latents [B, C, F, h, w], text, mask."""
+        source = self.latents[kind]
+        count = (self.settings.stills if kind == "stills" else self.settings.clips) // shares
         picks = torch.randint(len(source.captions), (count,), generator=generator)
         dice = torch.rand(count, generator=generator).tolist()
         which = torch.randint(10_000, (count,), generator=generator).tolist()
@@ -89,35 +95,55 @@ class TrainingSet:
 
 
 class MixedOptimizer:
-    """Muon for the matrices inside the blocks, AdamW for the rest; 32-bit weights of a 16-bit network."""
+    """Muon for the matrices inside the blocks, AdamW for the rest; 32-bit weights of a 16-bit network.
 
-    def __init__(self, master: nn.Module, worker: nn.Module, settings: GeneratorSettings) -> None:
-        self.master, self.worker = list(master.parameters()), list(worker.parameters())
-        matrices: list[nn.Parameter] = []
-        others: list[nn.Parameter] = []
-        for name, parameter in master.named_parameters():
-            inside = name.startswith("blocks.") and name.endswith(".weight") and parameter.ndim == 2
-            (matrices if inside else others).append(parameter)
+    Each process of the team holds the optimizer of its own share of the weights.
+    """
+
+    def __init__(self, master: nn.Module, worker: nn.Module, team: Team, settings: GeneratorSettings) -> None:
+        self.team = team
+        names = [name for name, _ in master.named_parameters()]
+        everything, used = list(master.parameters()), list(worker.parameters())
+        matrix = [
+            name.startswith("blocks.") and name.endswith(".weight") and weight.ndim == 2
+            for name, weight in zip(names, everything, strict=True)
+        ]
+        # making a matrix orthogonal costs far more than AdamW's few passes
+        costs = [
+            each.numel() * (20 if inside else 1) for each, inside in zip(everything, matrix, strict=True)
+        ]
+        self.mine = team.share(costs)
+        self.master, self.worker = [everything[i] for i in self.mine], [used[i] for i in self.mine]
         rate = settings.learning_rate
         self.parts: list[torch.optim.Optimizer] = [
-            torch.optim.Muon(matrices, lr=rate, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"),
-            torch.optim.AdamW(others, lr=rate, betas=(0.9, 0.95), weight_decay=0.0),
+            torch.optim.Muon(
+                [everything[i] for i in self.mine if matrix[i]],
+                lr=rate,
+                weight_decay=0.01,
+                adjust_lr_fn="match_rms_adamw",
+            ),
+            torch.optim.AdamW(
+                [everything[i] for i in self.mine if not matrix[i]],
+                lr=rate,
+                betas=(0.9, 0.95),
+                weight_decay=0.0,
+            ),
         ]
 
+    @torch.no_grad()
     def step(self, learning_rate: float) -> float:
         """One update from the 16-bit network's gradients; returns their norm."""
-        for kept, used in zip(self.master, self.worker, strict=True):
-            kept.grad = None if used.grad is None else used.grad.float()
-            used.grad = None
-        norm = nn.utils.clip_grad_norm_(self.master, 1.0)
+        gradients = [self.team.gradient(index) for index in self.mine]
+        norm = self.team.norm(gradients)
+        for kept, gradient in zip(self.master, gradients, strict=True):
+            kept.grad = gradient * min(1.0, 1 / (norm + 1e-6))
         for part in self.parts:
             for group in part.param_groups:
                 group["lr"] = learning_rate
             part.step()
-        with torch.no_grad():
-            for kept, used in zip(self.master, self.worker, strict=True):
-                used.copy_(kept)
-        return float(norm)
+        for kept, used in zip(self.master, self.worker, strict=True):
+            used.copy_(kept)
+        return norm
 
 
 @contextlib.contextmanager
@@ -160,7 +186,10 @@ def published_weights(assets: Path) -> LinGenTransformer3DModel:
 
 
 class GeneratorTraining:
-    """The state of a training: the weights being trained, their average, the optimizer and where it is."""
+    """The state of a training: the weights being trained, their average, the optimizer and where it is.
+
+    On a CPU, `processes` of them work on one state; all but the first only follow its orders.
+    """
 
     def __init__(
         self,
@@ -169,6 +198,7 @@ class GeneratorTraining:
         settings: GeneratorSettings,
         progress: Progress,
         start_from: Path | None = None,
+        processes: int = 1,
     ) -> None:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.settings, self.progress = settings, progress
@@ -176,81 +206,121 @@ class GeneratorTraining:
         torch.manual_seed(settings.seed)
         self.master = build_generator().to(self.device).train()
         self.worker = build_generator().to(self.device, torch.bfloat16).train()
-        self.assets, self.work = assets, work
         self.held = TrainingSet({"clips": load_latents(work, "clips", held=True)}, assets, settings)
-        self.load_data()
+        latents = {kind: load_latents(work, kind) for kind in ("clips", "stills")}
+        self.data = TrainingSet(latents, assets, settings)
         if start_from is not None:
             self.master.load_state_dict(published_weights(start_from).state_dict())
         self.average = AveragedWeights(self.master, settings.ema)
-        self.optimizer = MixedOptimizer(self.master, self.worker, settings)
-        self._resume()
-        self.generator = torch.Generator().manual_seed(settings.seed + progress.step)
+        self.states = load_checkpoint(self.checkpoint, progress)
+        if self.states:
+            self.master.load_state_dict(self.states["model"])
+            for name, value in self.states["average"].items():
+                self.average.weights[name].copy_(value)
+        self.worker.load_state_dict(self.master.state_dict())
+        kept = (*self.master.parameters(), *self.average.weights.values())
+        self.team = Team(processes, self.worker, kept)
+
+    def begin(self) -> None:
+        """Make this process' share of the optimizer, and compile."""
+        team, settings = self.team, self.settings
+        self.optimizer = MixedOptimizer(self.master, self.worker, team, settings)
+        names = [name for name, _ in self.master.named_parameters()]
+        self.own = {names[index]: self.optimizer.master[at] for at, index in enumerate(self.optimizer.mine)}
+        saved = self.states["optimizers"] if self.states else []
+        if len(saved) == team.size:
+            for part, state in zip(self.optimizer.parts, saved[team.rank], strict=True):
+                part.load_state_dict(state)
+        self.generator = torch.Generator().manual_seed(settings.seed + 7919 * team.rank + self.progress.step)
         if settings.compile:
             for block in self.worker.blocks:
                 block.compile(dynamic=False)
 
-    def load_data(self) -> None:
-        """Read the encoded clips and pictures there are by now."""
-        latents = {kind: load_latents(self.work, kind) for kind in ("clips", "stills")}
-        self.data = TrainingSet(latents, self.assets, self.settings)
+    def follow(self) -> None:
+        """What all processes but the first do: one step at every order, until the order to end."""
+        self.begin()
+        while True:
+            self.team.wait()
+            order, stills, step, rate = self.team.orders.tolist()
+            if order == END:
+                return
+            if order == SAVE:
+                torch.save(self._optimizer_states(), self._part_file(self.team.rank))
+                self.team.wait()
+            else:
+                self._update("stills" if stills else "clips", int(step), rate)
 
-    def _resume(self) -> None:
-        states = load_checkpoint(self.checkpoint, self.progress)
-        if states:
-            self.master.load_state_dict(states["model"])
-            self.average.weights = {name: value.to(self.device) for name, value in states["average"].items()}
-            for part, state in zip(self.optimizer.parts, states["optimizers"], strict=True):
-                part.load_state_dict(state)
-        self.worker.load_state_dict(self.master.state_dict())
+    def step(self) -> tuple[str, float, float]:
+        """One update: what it saw (`stills` or `clips`), the loss of this process' share, and the norm."""
+        settings, progress = self.settings, self.progress
+        early = progress.fraction < settings.stills_only
+        stills = early or float(torch.rand((), generator=self.generator)) < settings.stills_later
+        progress.step += 1
+        rate = progress.learning_rate(settings.learning_rate, settings.warmup)
+        self._order(STEP, float(stills), progress.step, rate)
+        kind = "stills" if stills else "clips"
+        return kind, *self._update(kind, progress.step, rate)
+
+    def _order(self, *order: float) -> None:
+        self.team.orders[: len(order)] = torch.tensor(order, dtype=torch.float64)
+        self.team.wait()
+
+    def _update(self, kind: str, step: int, rate: float) -> tuple[float, float]:
+        """One update as far as this process does it: its loss, and the norm of the whole gradient."""
+        clean, text, mask = self.data.draw(kind, self.generator, self.team.size)
+        timesteps = draw_timesteps(clean.shape[0], clean.shape[2], self.generator)
+        noise = torch.randn(clean.shape, generator=self.generator)
+        batch = (tensor.to(self.device) for tensor in (clean, timesteps, noise, text, mask))
+        self.team.clear_gradients()
+        with fast_attention(self.device):
+            loss = flow_loss(self.worker, *batch)
+            loss.backward()
+        self.team.wait()
+        norm = self.optimizer.step(rate)
+        self.average.update(self.own, step)
+        return loss.item(), norm
+
+    def _optimizer_states(self) -> list[dict[str, Any]]:
+        return [part.state_dict() for part in self.optimizer.parts]
+
+    def _part_file(self, rank: int) -> Path:
+        return self.checkpoint.with_suffix(f".{rank}.part")
 
     def save(self) -> None:
         """Write a checkpoint and log the loss on held-out combinations."""
+        self._order(SAVE)
+        self.team.wait()
+        others = [torch.load(self._part_file(rank)) for rank in range(1, self.team.size)]
         save_checkpoint(
             self.checkpoint,
             self.progress,
             model=self.master.state_dict(),
             average=self.average.weights,
-            optimizers=[part.state_dict() for part in self.optimizer.parts],
+            optimizers=[self._optimizer_states(), *others],
         )
-        log_line(
-            self.log,
-            step=self.progress.step,
-            seconds=self.progress.seconds,
-            clips=len(self.data.latents["clips"].captions),
-            stills=len(self.data.latents["stills"].captions),
-            held_out_loss=held_out_loss(self.average.weights, self.held),
-        )
+        loss = held_out_loss(self.average.weights, self.held)
+        log_line(self.log, step=self.progress.step, seconds=self.progress.seconds, held_out_loss=loss)
 
-    def step(self) -> tuple[str, float, float]:
-        """One update: what it saw (`stills` or `clips`), the loss, and the gradient's norm."""
-        settings, generator = self.settings, self.generator
-        early = self.progress.fraction < settings.stills_only
-        stills = early or float(torch.rand((), generator=generator)) < settings.stills_later
-        kind = "stills" if stills else "clips"
-        clean, text, mask = self.data.draw(kind, generator)
-        timesteps = draw_timesteps(clean.shape[0], clean.shape[2], generator)
-        noise = torch.randn(clean.shape, generator=generator)
-        batch = (tensor.to(self.device) for tensor in (clean, timesteps, noise, text, mask))
-        with fast_attention(self.device):
-            loss = flow_loss(self.worker, *batch)
-            loss.backward()
-        norm = self.optimizer.step(self.progress.learning_rate(settings.learning_rate, settings.warmup))
-        self.progress.step += 1
-        self.average.update(self.master, self.progress.step)
-        return kind, loss.item(), norm
+    def end(self) -> None:
+        """Send the other processes home."""
+        self._order(END)
+        self.team.end()
+        for rank in range(1, self.team.size):
+            self._part_file(rank).unlink(missing_ok=True)
 
     def record(self) -> dict[str, object]:
         """Settings, size and losses, to be kept beside the weights."""
-        lines = [json.loads(line) for line in self.log.read_text().splitlines()]
+        lines = read_log(self.log)
         return {
             "settings": asdict(self.settings),
             "minutes": self.progress.minutes,
             "steps": self.progress.step,
             "device": self.device.type,
+            "processes": self.team.size,
             "clips": len(self.data.latents["clips"].captions),
             "stills": len(self.data.latents["stills"].captions),
             "parameters": sum(parameter.numel() for parameter in self.master.parameters()),
-            "log": [line for line in lines if "held_out_loss" in line or line["step"] % 100 == 0],
+            "log": [line for line in lines if "held_out_loss" in line or line["step"] % 500 == 0],
         }
 
 
@@ -270,8 +340,12 @@ def train_generator(
     and a line to `work/generator.jsonl`. Without a checkpoint in `work`, the weights of the pipeline folder
     `start_from` are the beginning, if one is given.
     """
-    use_threads(threads)
-    training = GeneratorTraining(assets, work, settings, Progress(minutes, max_steps), start_from)
+    processes = threads if use_threads(threads).type == "cpu" else 1
+    training = GeneratorTraining(assets, work, settings, Progress(minutes, max_steps), start_from, processes)
+    if processes > 1:
+        use_threads(1)
+    training.team.start(training.follow)
+    training.begin()
     progress, saved = training.progress, training.progress.seconds
     losses: dict[str, list[float]] = {}
     while progress.fraction < 1:
@@ -283,9 +357,9 @@ def train_generator(
             losses = {}
         if progress.seconds - saved > 60 * save_minutes:
             training.save()
-            training.load_data()
             saved = progress.seconds
     training.save()
+    training.end()
     publish(assets, training.average.weights, training.record())
     return assets
 

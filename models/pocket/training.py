@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -50,10 +51,11 @@ class AveragedWeights:
         self.weights = {name: value.detach().clone().float() for name, value in model.state_dict().items()}
 
     @torch.no_grad()
-    def update(self, model: nn.Module, step: int) -> None:
-        """Moves the average towards the model's present weights."""
+    def update(self, model: nn.Module | Mapping[str, torch.Tensor], step: int) -> None:
+        """Moves the average towards the model's present weights, or towards those given by name."""
         keep = min(self.decay, (1 + step) / (10 + step))
-        for name, value in model.state_dict().items():
+        now = model.state_dict() if isinstance(model, nn.Module) else model
+        for name, value in now.items():
             self.weights[name].lerp_(value.float(), 1 - keep)
 
 

@@ -16,6 +16,7 @@ from models.pocket.generator import (
     frames_known,
 )
 from models.pocket.latents import HELD_OUT_SEED, encode_shard, load_latents
+from models.pocket.team import Team
 from models.pocket.train_generator import GeneratorSettings, MixedOptimizer, publish, train_generator
 from tests.tiny import tiny_lingen, tiny_vae
 
@@ -92,7 +93,7 @@ def test_the_embedded_generator_has_10_to_30_million_parameters():
 
 def test_muon_takes_the_matrices_of_the_blocks(tiny_config):
     master, worker = build_generator(), build_generator().bfloat16()
-    muon, adam = MixedOptimizer(master, worker, GeneratorSettings()).parts
+    muon, adam = MixedOptimizer(master, worker, Team(1, worker), GeneratorSettings()).parts
     count = [sum(len(group["params"]) for group in part.param_groups) for part in (muon, adam)]
     matrices = [name for name, p in master.named_parameters() if name.startswith("blocks.") and p.ndim == 2]
     assert count[0] == len([name for name in matrices if name.endswith(".weight")]) == 9
@@ -128,12 +129,13 @@ def test_training_without_clips_says_what_to_run(tmp_path):
         load_latents(tmp_path, "clips")
 
 
-def test_a_training_can_be_stopped_carried_on_and_published(work, tmp_path, tiny_config):
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_training_can_be_stopped_carried_on_and_published(work, tmp_path, tiny_config, threads):
     assets = tmp_path / "pocket"
     tiny_lingen(assets)
     settings = GeneratorSettings(clips=2, stills=2, warmup=1, compile=False, stills_only=0.3)
-    train_generator(assets, work, 1, settings, max_steps=2, threads=1)
-    train_generator(assets, work, 1, settings, max_steps=4, threads=1)
+    train_generator(assets, work, 1, settings, max_steps=2, threads=threads)
+    train_generator(assets, work, 1, settings, max_steps=4, threads=threads)
     record = json.loads((assets / "transformer" / "training.json").read_text())
     assert record["steps"] == 4
     assert [line["step"] for line in record["log"]] == [2, 4]
