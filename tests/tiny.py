@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers import AutoencoderKLLTXVideo, FlowMatchEulerDiscreteScheduler
@@ -53,21 +54,22 @@ def tiny_vae() -> AutoencoderKLLTXVideo:
     ).eval()
 
 
-def tiny_transformer(channels: int = 8) -> LinGenTransformer3DModel:
+def tiny_transformer(**changes: Any) -> LinGenTransformer3DModel:
     """Four layers, one a scan order, with an output that is not zero."""
-    model = LinGenTransformer3DModel(
-        in_channels=channels,
-        num_layers=4,
-        num_attention_heads=2,
-        attention_head_dim=8,
-        text_embed_dim=16,
-        ffn_dim=32,
-        ssm_state_size=8,
-        ssm_head_dim=8,
-        window_size=(2, 2, 2),
-        review_window=(2, 2, 2),
-        sample_size=(3, 4, 4),
-    )
+    config = {
+        "in_channels": 8,
+        "num_layers": 4,
+        "num_attention_heads": 2,
+        "attention_head_dim": 8,
+        "text_embed_dim": 16,
+        "ffn_dim": 32,
+        "ssm_state_size": 8,
+        "ssm_head_dim": 8,
+        "window_size": (2, 2, 2),
+        "review_window": (2, 2, 2),
+        "sample_size": (3, 4, 4),
+    }
+    model = LinGenTransformer3DModel(**{**config, **changes})
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.ndim > 0 and not parameter.any():

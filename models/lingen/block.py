@@ -6,8 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.lingen.mamba import BidirectionalMamba2, MABranch
-from models.lingen.scan import Grid, scan_order
+from models.lingen.mamba import MABranch
 from models.lingen.swin import TemporalSwinAttention
 
 MODULATIONS = 7
@@ -54,22 +53,20 @@ class LinGenBlock(nn.Module):
     """MATE block (MA-branch and TE-branch side by side), text attention, SwiGLU; adaLN on the timestep.
 
     Each frame has its own modulation, because each frame has its own timestep.
+
+    Args:
+        ma, te: the branches; one of them may be None, to see what the other is worth.
+        heads: of the text attention.
+        dim: token width.
+        hidden: of SwiGLU.
     """
 
     def __init__(
-        self,
-        layer: int,
-        mamba: BidirectionalMamba2,
-        heads: int,
-        dim: int,
-        hidden: int,
-        window: Grid,
-        review_window: Grid,
+        self, ma: MABranch | None, te: TemporalSwinAttention | None, heads: int, dim: int, hidden: int
     ) -> None:
         super().__init__()
         self.mate_norm = nn.RMSNorm(dim, eps=1e-6, elementwise_affine=False)
-        self.ma = MABranch(mamba, scan_order(layer), review_window)
-        self.te = TemporalSwinAttention(dim, heads, window, shifted=layer % 2 == 1)
+        self.ma, self.te = ma, te
         self.text_norm = nn.RMSNorm(dim, eps=1e-6)
         self.text = TextAttention(dim, heads)
         self.mlp_norm = nn.RMSNorm(dim, eps=1e-6, elementwise_affine=False)
@@ -88,7 +85,10 @@ class LinGenBlock(nn.Module):
         table = (modulation + self.modulation)[:, :, :, None, None]
         shift, scale, gate_ma, gate_te, shift_mlp, scale_mlp, gate_mlp = table.unbind(2)
         h = self.mate_norm(x) * (1 + scale) + shift
-        x = x + gate_ma * self.ma(h) + gate_te * self.te(h)
+        if self.ma is not None:
+            x = x + gate_ma * self.ma(h)
+        if self.te is not None:
+            x = x + gate_te * self.te(h)
         x = x + self.text(self.text_norm(x), text, mask)
         h = self.mlp_norm(x) * (1 + scale_mlp) + shift_mlp
         return x + gate_mlp * self.mlp(h)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.lingen.kernels import Kernel, find_kernel
 from models.lingen.review import review_tokens
 from models.lingen.scan import Grid, ScanOrder, from_sequence, to_sequence
 from models.lingen.ssd import ssd
@@ -16,8 +17,10 @@ from models.lingen.ssd import ssd
 class BidirectionalMamba2(nn.Module):
     """Mamba-2 read forwards and backwards, the two directions sharing their input and output projections.
 
-    LinGen, supplement E.2, equation 1: the projections cost `(6 + 2/d_h) E N d^2 + 4 N d_s d` once, for both
-    directions; the depthwise convolution (equation 2) and the scan (equation 3) are per direction.
+    LinGen, supplement E.2. Equation 1: the projections cost `(6 + 2/d_h) E N d^2 + 4 N d_s d` once, for both
+    directions. The depthwise convolution (equation 2, here over B and C as well as x, as in Mamba-2) and the
+    scan (equation 3) are per direction. `models.lingen.flops` has the formulas; the RMSNorm before the last
+    projection is Mamba-2's.
 
     Args:
         dim: token width d.
@@ -56,6 +59,7 @@ class BidirectionalMamba2(nn.Module):
         self.skip = nn.Parameter(torch.ones(2, self.heads))
         self.norm = nn.RMSNorm(inner, eps=1e-6)
         self.out_proj = nn.Linear(inner, dim, bias=False)
+        self.kernel: Kernel | None = find_kernel()
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -69,7 +73,7 @@ class BidirectionalMamba2(nn.Module):
             self.log_rate.copy_(torch.log(1 + 15 * torch.rand(2, self.heads)))
 
     def _causal_conv(self, x: Tensor) -> Tensor:
-        """Depthwise causal convolution (equation 2), one kernel a direction: [2, B, L, C] -> [2, B, L, C]."""
+        """Depthwise causal convolution (equation 2), one kernel a direction: [2, B, L, C] -> the same."""
         kernel, length = self.conv_weight.shape[1], x.shape[2]
         padded = F.pad(x, (0, 0, kernel - 1, 0))
         y = self.conv_bias[:, None, None]
@@ -84,12 +88,28 @@ class BidirectionalMamba2(nn.Module):
         value, b, c = mixed.split([self.mixed - 2 * self.state_size, self.state_size, self.state_size], -1)
         value = value.unflatten(-1, (self.heads, self.head_dim))
         dt = F.softplus(_both_ways(dt, prefix).float() + self.dt_bias[:, None, None])  # [2, B, L, H]
-        log_decay = (dt * -self.log_rate.float().exp()[:, None, None]).flatten(0, 1)
-        y = ssd(value * dt.flatten(0, 1)[..., None].to(value.dtype), log_decay, b, c, self.chunk_size)
+        if self.kernel is not None and value.is_cuda:
+            y = self._fused_scan(self.kernel, value, dt, b, c)
+        else:
+            log_decay = (dt * -self.log_rate.float().exp()[:, None, None]).flatten(0, 1)
+            y = ssd(value * dt.flatten(0, 1)[..., None].to(value.dtype), log_decay, b, c, self.chunk_size)
         y = y.unflatten(0, (2, -1)) + value.unflatten(0, (2, -1)) * self.skip[:, None, None, :, None]
         y = y.flatten(-2)
         y = y[0] + torch.cat([y[1, :, :prefix], y[1, :, prefix:].flip(1)], 1)
         return self.out_proj(self.norm(y * F.silu(z)))
+
+    def _fused_scan(self, kernel: Kernel, value: Tensor, dt: Tensor, b: Tensor, c: Tensor) -> Tensor:
+        """The scan of both directions in one call of mamba-ssm's kernel: [2B, L, H, P].
+
+        The kernel knows one decay rate a head, but each direction has its own. So the rate goes into the step
+        size, `dt' = rate dt` with rate 1, and out of the input, `x' = x / rate`; `dt' x'` stays `dt x`.
+        """
+        rate = self.log_rate.float().exp()[:, None, None]  # [2, 1, 1, H]
+        x = (value.unflatten(0, (2, -1)) / rate[..., None].to(value.dtype)).flatten(0, 1)
+        one = -torch.ones(self.heads, device=value.device)
+        steps = (dt * rate).flatten(0, 1)
+        b, c = b[:, :, None].contiguous(), c[:, :, None].contiguous()
+        return kernel(x, steps, one, b, c, self.chunk_size)
 
 
 def _both_ways(x: Tensor, prefix: int) -> Tensor:
@@ -98,15 +118,23 @@ def _both_ways(x: Tensor, prefix: int) -> Tensor:
 
 
 class MABranch(nn.Module):
-    """The MA-branch: review tokens, then the grid in one of the four orders, through Mamba-2 both ways."""
+    """The MA-branch: review tokens, then the grid in one of the four orders, through Mamba-2 both ways.
 
-    def __init__(self, mamba: BidirectionalMamba2, order: ScanOrder, review_window: Grid) -> None:
+    Args:
+        mamba: reads the tokens.
+        order: of the grid.
+        review_window: tokens averaged into one review token; None goes without review tokens.
+    """
+
+    def __init__(self, mamba: BidirectionalMamba2, order: ScanOrder, review_window: Grid | None) -> None:
         super().__init__()
         self.mamba, self.order, self.review_window = mamba, order, review_window
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, F, H, W, D] -> the same shape."""
         grid = (x.shape[1], x.shape[2], x.shape[3])
+        if self.review_window is None:
+            return from_sequence(self.mamba(to_sequence(x, self.order)), self.order, grid)
         review = to_sequence(review_tokens(x, self.review_window), self.order)
         tokens = torch.cat([review, to_sequence(x, self.order)], 1)
         mixed = self.mamba(tokens, prefix=review.shape[1])[:, review.shape[1] :]

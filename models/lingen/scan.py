@@ -1,4 +1,4 @@
-"""Rotary-major scan: which neighbour comes next when a 3-D grid of tokens is read as a sequence.
+"""Rotary-major scan (LinGen, supplement A): which token comes next when a 3-D grid is read as a sequence.
 
 Four orders take turns over the layers, so that tokens adjacent in space or time are adjacent in the sequence
 of some layer. An order is a permutation of three axes, so it costs no gather and no index tensor.

@@ -22,8 +22,9 @@ def _decay_matrix(cumulative: Tensor) -> Tensor:
 def ssd(x: Tensor, log_decay: Tensor, b: Tensor, c: Tensor, chunk_size: int = 128) -> Tensor:
     """The scan `h_t = exp(log_decay_t) h_(t-1) + b_t x_t`, `y_t = c_t h_t`, for every head at once.
 
-    Mamba-2 (Dao and Gu 2024), the block decomposition of the semiseparable matrix; its part of the cost is
-    the first term of LinGen's equation 3.
+    Mamba-2 (Dao and Gu 2024), the block decomposition of the semiseparable matrix. With E d = H P channels,
+    writing and reading the state costs `4 E N d_s d`, the first term of LinGen's equation 3 (supplement E.2);
+    the products inside chunks of Q tokens add `2 Q N (d_s + E d)`, which the equation leaves out.
 
     Args:
         x: inputs already scaled by their step size, [B, L, H, P].

@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.lingen.block import MODULATIONS, LinGenBlock
-from models.lingen.mamba import BidirectionalMamba2
-from models.lingen.scan import Grid
+from models.lingen.mamba import BidirectionalMamba2, MABranch
+from models.lingen.scan import Grid, ScanOrder, scan_order
+from models.lingen.swin import TemporalSwinAttention
 
 
 def timestep_features(timestep: Tensor, size: int) -> Tensor:
@@ -71,6 +72,13 @@ class LinGenTransformer3DModel(ModelMixin, ConfigMixin):
         window_size: the TE-branch's window in tokens (frames, rows, columns), the same for every video size.
         review_window: tokens averaged into one review token (frames, rows, columns).
         sample_size: latent (frames, height, width) whose positions are learned; others are interpolated.
+        mamba_branch, temporal_branch, rotary_scan, review: parts that can be left out to see what they are
+            worth (the rows of LinGen's ablation). Without the rotary scan every layer reads the grid
+            row by row. Without the MA-branch and with a window that covers the grid, this is an ordinary
+            diffusion transformer with full attention.
+
+    Raises:
+        ValueError: if neither branch is left.
     """
 
     _supports_gradient_checkpointing = True
@@ -96,8 +104,14 @@ class LinGenTransformer3DModel(ModelMixin, ConfigMixin):
         window_size: tuple[int, int, int] = (4, 8, 8),
         review_window: tuple[int, int, int] = (4, 4, 4),
         sample_size: tuple[int, int, int] = (16, 32, 32),
+        mamba_branch: bool = True,
+        temporal_branch: bool = True,
+        rotary_scan: bool = True,
+        review: bool = True,
     ) -> None:
         super().__init__()
+        if not (mamba_branch or temporal_branch):
+            raise ValueError("One of `mamba_branch` and `temporal_branch` must stay.")
         dim = num_attention_heads * attention_head_dim
         self.gradient_checkpointing = False
         self.patch_embed = nn.Linear(in_channels * patch_size**2, dim)
@@ -110,11 +124,18 @@ class LinGenTransformer3DModel(ModelMixin, ConfigMixin):
         self.pooled_embed = nn.Linear(text_embed_dim, dim)
         self.blocks = nn.ModuleList()
         for layer in range(num_layers):
-            mamba = BidirectionalMamba2(
-                dim, ssm_state_size, ssm_head_dim, ssm_expand, ssm_conv_kernel, ssm_chunk_size
-            )
-            window, review = _grid(window_size), _grid(review_window)
-            self.blocks.append(LinGenBlock(layer, mamba, num_attention_heads, dim, ffn_dim, window, review))
+            ma, te = None, None
+            if mamba_branch:
+                mamba = BidirectionalMamba2(
+                    dim, ssm_state_size, ssm_head_dim, ssm_expand, ssm_conv_kernel, ssm_chunk_size
+                )
+                order = scan_order(layer) if rotary_scan else ScanOrder.SPATIAL_ROW_MAJOR
+                ma = MABranch(mamba, order, _grid(review_window) if review else None)
+            if temporal_branch:
+                te = TemporalSwinAttention(
+                    dim, num_attention_heads, _grid(window_size), shifted=layer % 2 == 1
+                )
+            self.blocks.append(LinGenBlock(ma, te, num_attention_heads, dim, ffn_dim))
         self.norm_out = nn.RMSNorm(dim, eps=1e-6, elementwise_affine=False)
         self.modulation_out = nn.Linear(dim, 2 * dim)
         self.proj_out = nn.Linear(dim, patch_size**2 * (out_channels or in_channels))

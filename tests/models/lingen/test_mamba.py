@@ -1,5 +1,7 @@
+import pytest
 import torch
 
+from models.lingen.kernels import find_kernel
 from models.lingen.mamba import BidirectionalMamba2, MABranch
 from models.lingen.scan import ScanOrder
 
@@ -50,3 +52,43 @@ def test_the_prefix_stays_in_front_when_the_rest_is_reversed():
     module(x, prefix=2)[0, 5].sum().backward()
     reached = x.grad[0].abs().sum(-1) > 0
     assert reached.tolist() == [True, True, False, False, False, True]
+
+
+def test_without_review_tokens_the_branch_reads_the_grid_alone():
+    branch = MABranch(mamba(), ScanOrder.SPATIAL_ROW_MAJOR, None)
+    x = torch.randn(1, 2, 2, 2, 16)
+    torch.testing.assert_close(branch(x).flatten(1, 3), branch.mamba(x.flatten(1, 3)))
+
+
+def written_out(x, dt, a, b, c, chunk_size):
+    """What mamba-ssm's kernel promises, one token at a time."""
+    state, outputs = torch.zeros(*x[:, 0].shape, b.shape[-1], device=x.device), []
+    for t in range(x.shape[1]):
+        decay = (dt[:, t] * a).exp()[..., None, None]
+        state = state * decay + (dt[:, t, :, None] * x[:, t])[..., None] * b[:, t, :, None]
+        outputs.append((state * c[:, t, :, None]).sum(-1))
+    return torch.stack(outputs, 1)
+
+
+def test_both_directions_fit_into_one_call_of_the_fused_kernel():
+    module = mamba()
+    value, dt = torch.randn(4, 7, 4, 8), torch.rand(2, 2, 7, 4)
+    b, c = torch.randn(4, 7, 8), torch.randn(4, 7, 8)
+    fused = module._fused_scan(written_out, value, dt, b, c)
+    rate = module.log_rate.exp()
+    for direction, rows in enumerate((slice(0, 2), slice(2, 4))):
+        alone = written_out(
+            value[rows], dt[direction], -rate[direction], b[rows, :, None], c[rows, :, None], 128
+        )
+        torch.testing.assert_close(fused[rows], alone)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(find_kernel() is None, reason="needs a CUDA device and mamba-ssm")
+def test_the_fused_kernel_gives_the_same_as_plain_torch():
+    module = mamba(dim=64, state_size=64, head_dim=32).cuda().eval()
+    x = torch.randn(2, 300, 64, device="cuda")
+    with torch.no_grad():
+        fused = module(x, prefix=5)
+        module.kernel = None
+        torch.testing.assert_close(fused, module(x, prefix=5), atol=1e-3, rtol=1e-3)
