@@ -184,7 +184,7 @@ class ModelCard:
         """The guidance scale, or the card's where it is None.
 
         Raises:
-            InputError: if it is below 1, above 30 or not a number, or if the model does not take what is given.
+            InputError: if it is below 1, above 30 or not a number, or if the model takes no such thing.
         """
         scale = self.guidance_scale if guidance_scale is None else float(guidance_scale)
         if not self.takes_guidance and scale != self.guidance_scale:

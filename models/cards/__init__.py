@@ -1,7 +1,7 @@
 """One module a family, each with `CARDS`, the checkpoints it can load. Importing them loads no torch.
 
 What is known of a checkpoint comes from its authors' model card and from diffusers' own defaults. `memory_gb`
-is an estimate for every model but the embedded one: two bytes a parameter of all networks, and room for a run.
+is an estimate for all models but the embedded one: two bytes a parameter of all networks, and room to run.
 """
 
 NOT_OFFERED = {
