@@ -1,7 +1,8 @@
 """Any diffusers pipeline as denoising runs that can be looked into, suspended and carried on.
 
 A run is the ordinary pipeline call in a thread of its own, on a light clone of the pipeline: the same
-modules, its own scheduler. The clone waits in `callback_on_step_end`. Nothing of the pipeline is taken apart,
+modules, its own scheduler. The clone waits in `callback_on_step_end`, or in its scheduler's step where the
+pipeline does not call back. Nothing of the pipeline is taken apart,
 so a run that was suspended gives bit for bit the clip of an undisturbed call, whatever its scheduler carries.
 """
 
@@ -10,8 +11,10 @@ from __future__ import annotations
 import copy
 import functools
 import inspect
+import itertools
+import operator
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +29,7 @@ from models.families import Family, family
 from models.suspension import Pause, SuspendedCall
 from models.video_model import Conditioning, DenoisingRun, ModelCard, VideoModel
 
-Decode = Callable[[Any, torch.Tensor, torch.Tensor], Any]
+Decode = Callable[[Any, Any, torch.Tensor], Any]
 """`decode(pipeline, predicted, latents)` -> `[1, T, H, W, 3]` floats in `[0, 1]`; see `Family.decode`."""
 
 
@@ -37,10 +40,25 @@ class Look:
     Attributes:
         predicted: the clean sample that the scheduler foresees, or None where it does not tell.
         latents: after the step.
+        parts: one look for each copy that the pipeline makes of the scheduler, in their order (one a latent
+            frame, or one for a sound track).
+        after_step: called by the scheduler with each new sample; for pipelines that do not call back.
     """
 
     predicted: torch.Tensor | None = None
     latents: torch.Tensor | None = None
+    parts: list[Look] = field(default_factory=list)
+    after_step: Callable[[torch.Tensor], None] | None = None
+
+    def __deepcopy__(self, _: dict[int, Any]) -> Look:
+        """The look of a copied scheduler: it sees its own part and disturbs no other."""
+        self.parts.append(Look())
+        return self.parts[-1]
+
+    def clear(self) -> None:
+        """Let go of the tensors."""
+        self.predicted = self.latents = self.after_step = None
+        self.parts.clear()
 
 
 def predicted_clean_sample(scheduler: Any, passed: dict[str, Any], output: Any) -> torch.Tensor | None:
@@ -62,10 +80,10 @@ def predicted_clean_sample(scheduler: Any, passed: dict[str, Any], output: Any) 
         return (sample - scheduler.sigmas[scheduler.step_index - 1] * velocity).to(velocity.dtype)
     if (foreseen := getattr(output, "pred_original_sample", None)) is not None:
         return foreseen
-    if isinstance(output, tuple) and len(output) > 1:
-        return output[1]
     if outputs := getattr(scheduler, "model_outputs", None):
         return outputs[-1]
+    if isinstance(output, tuple) and len(output) > 1:
+        return output[1]
     return None
 
 
@@ -82,6 +100,8 @@ def tapped(scheduler_class: Any) -> Any:
         output = scheduler_class.step(self, *args, **kwargs)
         passed = signature.bind(self, *args, **kwargs).arguments
         self.look.predicted = predicted_clean_sample(self, passed, output)
+        if self.look.after_step is not None:
+            self.look.after_step(output[0])
         return output
 
     return type(scheduler_class.__name__, (scheduler_class,), {"step": step})
@@ -100,7 +120,7 @@ def light_clone(pipeline: Any, look: Look) -> Any:
 
 
 def shifted(scheduler: Any, shift: float) -> Any:
-    """The scheduler with another timestep shift: `shift` of flow matching, `flow_shift` of the multistep ones."""
+    """The scheduler with another timestep shift, which UniPC and DPM++ call `flow_shift`."""
     name = "flow_shift" if "flow_shift" in scheduler.config else "shift"
     return type(scheduler).from_config(scheduler.config, **{name: shift})
 
@@ -117,12 +137,15 @@ class DiffusersRun(DenoisingRun):
     The thread begins with the first step. Driven straight to its end a run costs what the call costs.
 
     Args:
-        pipeline: any diffusers pipeline with `callback_on_step_end`; it is not changed.
+        pipeline: any diffusers pipeline; it is not changed.
         arguments: of its call, without steps, generator, callback and output type.
-        decode: how the pipeline decodes latents; used for previews only.
+        decode: how the pipeline decodes latents; used for previews only. The pipeline that it is given has
+            the run's generator as `run_generator`, to copy from.
         seed: of the initial noise.
         num_inference_steps: steps of the call, >= 1.
         fps: of the clips.
+        result: takes the clip out of what the call returns.
+        passes: how many times the call goes through its steps; a step is done when its passes are.
     """
 
     def __init__(
@@ -134,39 +157,53 @@ class DiffusersRun(DenoisingRun):
         seed: int,
         num_inference_steps: int,
         fps: float,
+        result: Callable[[Any], Any] = operator.attrgetter("frames"),
+        passes: int = 1,
     ) -> None:
         self.seed = seed
         self.num_inference_steps = num_inference_steps
         self._fps = fps
+        self._passes = passes
         self._decode = decode
         self._look = look = Look()
         self._clone = clone = light_clone(pipeline, look)
+        clone.run_generator = generator = torch.Generator("cpu").manual_seed(seed)
         self._clip: Clip | None = None
 
         def call(pause: Pause) -> Frames:
-            def after_step(_: Any, index: int, __: Any, tensors: dict[str, Any]) -> dict[str, Any]:
-                look.latents = tensors["latents"]
-                pause(index + 1)
+            marks = itertools.count(1)
+
+            def after_step(latents: torch.Tensor) -> None:
+                look.latents = latents
+                pause(next(marks))
+
+            def called_back(_: Any, __: int, ___: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+                after_step(tensors["latents"])
                 return {}
 
+            callback = {}
+            if "callback_on_step_end" in inspect.signature(type(clone).__call__).parameters:
+                callback["callback_on_step_end"] = called_back
+            else:
+                look.after_step = after_step
             try:
                 output = clone(
                     **arguments,
+                    **callback,
                     num_inference_steps=num_inference_steps,
-                    generator=torch.Generator("cpu").manual_seed(seed),
-                    callback_on_step_end=after_step,
+                    generator=generator,
                     output_type="np",
                 )
             finally:
                 clone.maybe_free_model_hooks()  # caches must not outlive a call that was broken off
-            return to_frames(output.frames)
+            return to_frames(result(output))
 
         self._call = SuspendedCall(call, name=f"run-{seed}")
 
     @property
     def step(self) -> int:
         """How many steps are done."""
-        return self._call.mark
+        return self._call.mark // self._passes
 
     def advance(self, to_step: int) -> None:
         """Denoise until `to_step` steps are done, then suspend.
@@ -179,7 +216,7 @@ class DiffusersRun(DenoisingRun):
         if to_step > self.num_inference_steps:
             raise ValueError(f"this run has {self.num_inference_steps} steps, not {to_step}")
         if to_step > self.step:
-            self._call.run_to(to_step)
+            self._call.run_to(to_step * self._passes)
 
     @torch.no_grad()
     def preview(self) -> Clip:
@@ -191,7 +228,7 @@ class DiffusersRun(DenoisingRun):
         if self._clip is not None:
             return self._clip
         predicted, latents = self._look.predicted, self._look.latents
-        if predicted is None or latents is None:
+        if latents is None or (predicted is None and not self._look.parts):
             raise ValueError("there is nothing to preview: the run was closed or has no step done")
         return Clip(to_frames(self._decode(self._clone, predicted, latents)), self._fps)
 
@@ -208,7 +245,7 @@ class DiffusersRun(DenoisingRun):
     def close(self) -> None:
         """End the thread and let go of the latents. A clip that was finished stays. Safe to call twice."""
         self._call.close()
-        self._look.predicted = self._look.latents = None
+        self._look.clear()
 
 
 class DiffusersModel(VideoModel):
@@ -276,12 +313,14 @@ class DiffusersModel(VideoModel):
         """Stand before the first step of the initial noise of `seed`; see `VideoModel.begin`."""
         self.card.check_steps(num_inference_steps)
         return DiffusersRun(
-            self._pipeline,
+            self._family.variant(self._pipeline, conditioning),
             self._family.arguments(conditioning),
             functools.partial(self._family.decode, conditioning=conditioning),
             seed=seed,
             num_inference_steps=num_inference_steps,
             fps=self.card.fps,
+            result=functools.partial(self._family.result, conditioning=conditioning),
+            passes=self._family.passes(conditioning),
         )
 
     def close(self) -> None:

@@ -1,11 +1,13 @@
 """What differs between pipelines: one small module a family, none imports another.
 
-A family module offers the functions of `Family`; `models.diffusers_run` finds it by `ModelCard.family`.
+A family module offers the functions of `Family`; `models.diffusers_run` finds it by `ModelCard.family`. The
+last three it may leave out.
 """
 
 from __future__ import annotations
 
 import importlib
+from types import SimpleNamespace
 from typing import Any, Protocol, cast
 
 from models.video_model import Conditioning, ModelCard
@@ -36,7 +38,24 @@ class Family(Protocol):
             `[1, T, H, W, 3]` float array in `[0, 1]`, as `output_type="np"` gives it.
         """
 
+    def variant(self, pipeline: Any, conditioning: Conditioning) -> Any:
+        """The pipeline for this conditioning, over the same modules; without it, `pipeline` itself."""
+
+    def result(self, output: Any, conditioning: Conditioning) -> Any:
+        """The clip `[1, T, H, W, 3]` in what the call returned; without it, its `frames`."""
+
+    def passes(self, conditioning: Conditioning) -> int:
+        """How many times the call goes through its steps; without it, once."""
+
+
+DEFAULTS: dict[str, Any] = {
+    "variant": lambda pipeline, conditioning: pipeline,
+    "result": lambda output, conditioning: output.frames,
+    "passes": lambda conditioning: 1,
+}
+
 
 def family(name: str) -> Family:
-    """The family module of that name."""
-    return cast(Family, importlib.import_module(f"models.families.{name}"))
+    """The family module of that name, with what it leaves out filled in."""
+    module = importlib.import_module(f"models.families.{name}")
+    return cast(Family, SimpleNamespace(**{**DEFAULTS, **vars(module)}))
