@@ -45,7 +45,12 @@ class Team:
 
         def other(rank: int) -> None:
             self.rank = rank
-            work()
+            torch.set_num_threads(1)  # the pool of threads did not survive the fork
+            try:
+                work()
+            except BaseException:
+                self._gate.abort()
+                raise
 
         for rank in range(1, self.size):
             process = context.Process(target=other, args=(rank,), daemon=True)
