@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from studio.cli_measure import bench, evaluate
 from studio.errors import InputError
 
 if TYPE_CHECKING:
@@ -225,24 +226,8 @@ def export(
         print(output)
 
 
-@app.command()
-def bench(
-    what: Annotated[str, typer.Argument(metavar="WHAT", help="chunk, gallery, overhead, startup or memory.")],
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object instead of a table.")
-    ] = False,
-    repeat: Annotated[int, typer.Option(min=1, help="How often each timing is taken.")] = 3,
-    threads: Annotated[
-        int | None, typer.Option(min=1, help="CPU threads; by default torch's choice.")
-    ] = None,
-) -> None:
-    """Measure the studio on this machine."""
-    from studio.evaluation.bench import BENCHES, show
-
-    if what not in BENCHES:
-        raise InputError(f"There is no benchmark called {what!r}. Choose one of: {', '.join(BENCHES)}.")
-    report = BENCHES[what](repeat=repeat, threads=threads)
-    print(report.model_dump_json(indent=2) if as_json else show(report))
+app.command()(bench)
+app.add_typer(evaluate)
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """How fast is the studio on this machine, from the press of a button to what is on the disk.
 
-studio bench chunk | gallery | overhead | startup | memory
+studio bench chunk | gallery | overhead | startup | memory | lingen-flops | lingen-adjacency | lingen-scaling
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from statistics import median
 
 from models.families import family
 from studio.errors import InputError
+from studio.evaluation.bench_lingen import adjacency, flops, scaling
 from studio.evaluation.bench_memory import memory
 from studio.evaluation.bench_startup import startup
 from studio.evaluation.report import Bench, Measure, Report, show, this_machine
@@ -85,6 +86,9 @@ BENCHES: dict[str, Bench] = {
     "overhead": overhead,
     "startup": startup,
     "memory": memory,
+    "lingen-flops": flops,
+    "lingen-adjacency": adjacency,
+    "lingen-scaling": scaling,
 }
 
 

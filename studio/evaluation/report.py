@@ -51,6 +51,24 @@ class Measure(Frozen):
         return "met" if self.value <= self.target else "missed"
 
 
+class Curve(Frozen):
+    """A line of a plot: its name and its points."""
+
+    name: str
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+
+
+class Panel(Frozen):
+    """A plot: its title, its axes (both logarithmic or neither) and its lines."""
+
+    title: str
+    x: str
+    y: str
+    curves: tuple[Curve, ...]
+    logarithmic: bool = False
+
+
 class Report(Frozen):
     """A benchmark's result.
 
@@ -59,12 +77,14 @@ class Report(Frozen):
         what: what was measured, in one sentence.
         measures: the numbers.
         machine: where.
+        panels: plots, for benchmarks that give curves.
     """
 
     bench: str
     what: str
     measures: tuple[Measure, ...]
     machine: Machine
+    panels: tuple[Panel, ...] = ()
 
 
 class Bench(Protocol):
