@@ -361,7 +361,6 @@ class Studio:
         project = self.store.load(project_id)
         if project.head is None:
             raise InputError("The film is empty. Make a segment first.")
-        self.store.check_disk()
         return export(project, self.store, kind)
 
     # What the above share

@@ -65,6 +65,7 @@ const icon = (name) => {
     bin: "M4 6h12M8 6V4h4v2M6 6l1 10h6l1-10",
     close: "M5 5l10 10M15 5L5 15",
     down: "M10 3v10M5.5 9L10 13.5 14.5 9M4 17h12",
+    more: "M5 8l5 5 5-5",
     back: "M8 5L4 9l4 4M4 9h8a4 4 0 0 1 0 8h-2",
     play: "M6.500 4.500l9 5.500-9 5.500z",
     pause: "M7 5v10M13 5v10",

@@ -10,7 +10,9 @@ const draw = () => {
   say(words, sentence);
   box.classList.toggle("note", note);
   box.hidden = !sentence;
-  if (sentence) box.scrollIntoView({ block: "nearest", behavior: stillness.matches ? "auto" : "smooth" });
+  if (!sentence) return;
+  box.scrollIntoView({ block: "nearest", behavior: stillness.matches ? "auto" : "smooth" });
+  dispatchEvent(new CustomEvent("studio:notice"));
 };
 watch("value", draw);
 draw();

@@ -12,7 +12,32 @@ const again = h("button", { type: "button", className: "quiet to-candidates", te
 const wide = h("button", { type: "button", className: "quiet square", title: "Full screen" }, icon("wide"));
 label(wide, "Full screen");
 const save = h("a", { className: "quiet download", title: "Download mp4" }, icon("down"), h("span", { text: "Download mp4" }));
-const bar = h("footer", { className: "under" }, toggle, scrub, clock, again, wide, save);
+const FORMATS = [
+  ["webm", "WebM", "for the web"],
+  ["gif", "GIF", "plays anywhere, large"],
+  ["frames", "PNG frames", "a zip of every frame"],
+  ["otioz", "Editor bundle", "clips on a timeline, OpenTimelineIO"],
+];
+const formats = h("ul", { className: "menu" });
+const more = h("details", { className: "formats" }, h("summary", { className: "quiet square", title: "Other formats" }, icon("more")), formats);
+label(more.firstChild, "Other formats");
+const shutFormats = () => { more.open = false; more.classList.remove("at-work"); };
+for (const [kind, name, note] of FORMATS) {
+  const choose = h("button", { type: "button" }, h("b", { text: name }), h("small", { text: note }));
+  choose.addEventListener("click", () => {
+    if (more.classList.contains("at-work")) return;
+    more.classList.add("at-work");
+    trigger("save", { kind });
+  });
+  formats.append(h("li", {}, choose));
+}
+more.addEventListener("focusout", (event) => { if (!more.contains(event.relatedTarget)) more.open = false; });
+more.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  shutFormats();
+  more.firstChild.focus();
+});
+const bar = h("footer", { className: "under" }, toggle, scrub, clock, again, wide, save, more);
 const screen = h("div", { className: "screen" }, glow, film, live, empty);
 element.replaceChildren(h("section", { className: "player" }, screen, bar));
 label(element.firstChild, "Film");
@@ -20,11 +45,14 @@ again.addEventListener("click", () => element.closest("#stage")?.classList.remov
 wide.addEventListener("click", () => film.requestFullscreen?.());
 
 // By way of a blob, because the server's own header would name the file after its content.
-save.addEventListener("click", async (event) => {
-  event.preventDefault();
-  const address = URL.createObjectURL(await (await fetch(save.href)).blob());
-  h("a", { href: address, download: save.getAttribute("download") }).click();
+const download = async (url, name) => {
+  const address = URL.createObjectURL(await (await fetch(url)).blob());
+  h("a", { href: address, download: name }).click();
   setTimeout(() => URL.revokeObjectURL(address), 60000);
+};
+save.addEventListener("click", (event) => {
+  event.preventDefault();
+  download(save.href, save.getAttribute("download"));
 });
 
 const play = () => (film.paused ? film.play().catch(() => {}) : film.pause());
@@ -88,7 +116,7 @@ const studioPrompt = (text) => {
 let begun = false;
 let before = null; // where the newest chunk began when last drawn; null until the first drawing
 const draw = () => {
-  const { url = null, poster = "", newest = 0, name = "film", examples = [], making = null } = props.value || {};
+  const { url = null, poster = "", newest = 0, name = "film", saved = null, examples = [], making = null } = props.value || {};
   if (!begun && examples.length) {
     begun = true;
     begin(examples);
@@ -132,6 +160,12 @@ const draw = () => {
     save.href = url;
     save.setAttribute("download", `${name}.mp4`);
   }
+  if (saved && more.classList.contains("at-work")) {
+    shutFormats();
+    download(saved, name + saved.slice(saved.lastIndexOf(".")));
+  }
 };
+// A film that could not be saved is told in the notice; the menu can be used again.
+addEventListener("studio:notice", shutFormats);
 watch("value", draw);
 draw();

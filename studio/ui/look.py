@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 Where = dict[str, Any]
 """What a browser holds: the open `project`, its `head`, the `job` under way, how many candidates are
 `expected`, `stamps` of what it has drawn, and the `turn`, which counts what the person did, so that an answer
-that comes late is told from the newest. It comes back with every event and is not trusted."""
+that comes late is told from the newest. For one look only it may say in which format to `save` the film. It
+comes back with every event and is not trusted."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Look:
         where: what the browser shall hold from now on.
         project, job, live: as `Studio` gives them; None where there is none.
         film: address of the film, or None.
+        saved: address of the film in the format that was asked for just now, or None.
         trouble: a sentence about work that failed since the last look; empty if none did.
     """
 
@@ -41,6 +43,7 @@ class Look:
     job: JobView | None = None
     live: LiveView | None = None
     film: str | None = None
+    saved: str | None = None
     trouble: str = ""
 
     def url(self, name: str) -> str:
@@ -75,12 +78,14 @@ def look(studio: Studio, where: Where) -> Look:
         "expected": where.get("expected", 0) if job else 0,
     }
     live = studio.live(project_id) if job else None
-    film, trouble = None, trouble_of(studio, str(where.get("job") or ""), job_id)
+    film, saved, trouble = None, None, trouble_of(studio, str(where.get("job") or ""), job_id)
     try:
         film = file_url(studio.film(project_id)) if project.head else None
+        if kind := str(where.get("save") or ""):
+            saved = file_url(studio.export(project_id, kind))
     except InputError as problem:
         trouble = trouble or str(problem)
-    return Look(studio, now, project, job, live, film, trouble)
+    return Look(studio, now, project, job, live, film, saved, trouble)
 
 
 def trouble_of(studio: Studio, job_before: str, job_now: str) -> str:

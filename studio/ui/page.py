@@ -130,7 +130,7 @@ def build(studio: Studio) -> gr.Blocks:
     with gr.Blocks(title="Chunkwise Studio", analytics_enabled=False, fill_width=True) as blocks:
         parts = layout.place(studio)
         page = Page(**vars(parts), studio=studio, examples=player.examples(), blocks=blocks)
-        for panel in (gallery, job, projects, search, timeline):
+        for panel in (gallery, job, player, projects, search, timeline):
             panel.bind(page)
         page.listen(page.clock.tick, lambda where, said: page.draw(where, said, None))
 

@@ -119,6 +119,7 @@ def player_view(seen: Look, examples: Sequence[View]) -> View:
             "poster": seen.url(branch[0].poster),
             "newest": seen.project.seconds - branch[-1].seconds,
             "name": file_name(seen.project.title),
+            "saved": seen.saved,
         }
     return view
 

@@ -63,6 +63,20 @@ def test_from_a_sentence_to_a_film(server, open_page, tmp_path: Path) -> None:
     assert subprocess.run(checked, capture_output=True, check=True).stderr == b""
 
 
+def test_the_film_is_saved_in_other_formats(server, open_page, tmp_path: Path) -> None:
+    page = open_page(server.url)
+    small(page)
+    make_segment(page, "A fox runs through snow")
+    for format_name, suffix in (("GIF", ".gif"), ("Editor bundle", ".otioz")):
+        page.locator(".formats summary").click()
+        with page.expect_download() as download:
+            page.locator(".formats button", has_text=format_name).click()
+        assert download.value.suggested_filename == f"A fox runs through snow{suffix}"
+        expect(page.locator(".formats .menu")).to_be_hidden()
+        download.value.save_as(tmp_path / f"film{suffix}")
+    assert len(iio.imread(tmp_path / "film.gif")) == FIRST
+
+
 def test_a_reload_comes_back_to_the_running_work_and_sees_it_finish(server, open_page) -> None:
     page = open_page(server.url)
     small(page, candidates=1, steps=50)
