@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -43,6 +44,7 @@ def test_from_a_sentence_to_a_film(server, open_page, tmp_path: Path) -> None:
     expect(page.locator(".segment .caption b")).to_have_text("A fox runs through snow")
     expect(page.locator("#prompt textarea")).to_have_value("")
     expect(page.get_by_label("What happens next?")).to_be_visible()
+    expect(page.locator(".hint")).to_contain_text(re.compile(r"then 4 steps: about \d+ s"))
 
     make_segment(page, "The fox jumps over a stream", candidates=3)
     expect(page.locator("#timeline .length")).to_contain_text("2 chunks")

@@ -96,7 +96,9 @@ def bind(page: "Page") -> None:
     plain: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     sliders = [composer.preview_steps, composer.steps, composer.guidance]
     sliders += [composer.width, composer.height, composer.frames]
-    changes = [page.blocks.load, *(each.change for each in composer.priced())]
+    # work that has got on has measured what a step takes
+    changes = [page.blocks.load, page.gallery.change, page.player.change]
+    changes += [each.change for each in composer.priced()]
     told = [composer.search, composer.hint]
     gr.on(changes, price, composer.choices(), told, trigger_mode="always_last", **plain)
     shown = [composer.candidates, composer.preview_steps, composer.previews]
