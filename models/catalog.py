@@ -18,6 +18,7 @@ from models.video_model import ModelCard
 
 if TYPE_CHECKING:
     from models.diffusers_run import DiffusersModel
+    from models.placement import Wishes
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 
@@ -46,12 +47,14 @@ def card(name: str) -> ModelCard:
     return CARDS[name]
 
 
-def load_model(name: str, *, device: str | None = None, source: Path | str | None = None) -> DiffusersModel:
+def load_model(
+    name: str, *, device: Wishes | str | None = None, source: Path | str | None = None
+) -> DiffusersModel:
     """Load the weights of a model.
 
     Args:
         name: of a card.
-        device: `cpu`, `cuda`, ...; None lets `models.placement` choose.
+        device: `cpu`, `cuda`, ..., or all that was set by hand; `models.placement` chooses the rest.
         source: a folder to load from in place of the card's own.
 
     Raises:

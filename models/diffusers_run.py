@@ -26,6 +26,7 @@ from models import placement, weights
 from models.clip import Clip, Frames
 from models.continuation import fit_guide, fit_picture
 from models.families import Family, family
+from models.placing import place
 from models.suspension import Pause, SuspendedCall
 from models.video_model import Conditioning, DenoisingRun, ModelCard, VideoModel
 
@@ -265,16 +266,20 @@ class DiffusersModel(VideoModel):
 
     @classmethod
     def load(
-        cls, card: ModelCard, *, device: str | None = None, source: Path | str | None = None
+        cls,
+        card: ModelCard,
+        *,
+        device: placement.Wishes | str | None = None,
+        source: Path | str | None = None,
     ) -> DiffusersModel:
         """Load a checkpoint; see `models.catalog.load_model`."""
-        place = placement.choose(card, placement.this_machine(), device)
+        where = placement.choose(card, placement.this_machine(), device)
         pipeline = weights.load_pipeline(
-            family(card.family).pipeline_class(card), card, source, getattr(torch, place.dtype)
+            family(card.family).pipeline_class(card), card, source, getattr(torch, where.dtype)
         )
         if card.shift is not None:
             pipeline.scheduler = shifted(pipeline.scheduler, card.shift)
-        return cls(card, pipeline.to(place.device), place.reason)
+        return cls(card, place(pipeline, where), where.reason)
 
     def encode(
         self,

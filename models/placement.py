@@ -1,11 +1,23 @@
-"""Where a model runs and in which number format: a pure choice, with its reason in words."""
+"""Where a model runs and how it fits: a pure choice, with its reason in words."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 from models.errors import InputError
 from models.video_model import ModelCard
+
+Offload = Literal["none", "model", "group", "disk"]
+Storage = Literal["full", "float8"]
+OFFLOADS: tuple[Offload, ...] = get_args(Offload)
+
+ACTIVATIONS = 5.0
+"""GiB that a step and the decoder need beside the weights of one part, at the sizes of the cards."""
+TEXT_ENCODER = 11.0
+"""GiB of the largest text encoder among the open models (UMT5-XXL in 16 bits)."""
+LAYERS = 6.0
+"""GiB that is enough where only a few layers at a time are on the device."""
 
 
 @dataclass(frozen=True)
@@ -15,66 +27,145 @@ class Machine:
     Attributes:
         cuda_memory_gb: free memory of the CUDA device in GiB, or None without one.
         bfloat16: whether that device calculates in bfloat16.
+        ram_gb: free main memory in GiB.
     """
 
     cuda_memory_gb: float | None = None
     bfloat16: bool = False
+    ram_gb: float = 64.0
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What was set by hand; None leaves the choice to `choose`.
+
+    Attributes:
+        device: as torch names it.
+        offload: `none`; `model`: one part of the pipeline at a time on the device; `group`: a few layers at a
+            time; `disk`: the same, the rest on disk in place of main memory.
+        storage: `float8` keeps the denoising network's weights in 8 bits and calculates in 16.
+        attention: diffusers' name of an attention backend, e.g. `flash`, `sage`, `xformers`.
+        tiling: decode in tiles.
+    """
+
+    device: str | None = None
+    offload: Offload | None = None
+    storage: Storage | None = None
+    attention: str | None = None
+    tiling: bool | None = None
 
 
 @dataclass(frozen=True)
 class Placement:
-    """The choice.
+    """The choice; fields as in `Wishes`.
 
     Attributes:
-        device: as torch names it.
         dtype: `float32` or `bfloat16`, as torch names it.
-        reason: one sentence for the page and the log.
+        reason: one or two sentences for the page and the log.
     """
 
     device: str
     dtype: str
     reason: str
+    offload: Offload = "none"
+    storage: Storage = "full"
+    attention: str | None = None
+    tiling: bool = False
 
 
-def choose(card: ModelCard, machine: Machine, device: str | None = None) -> Placement:
-    """Choose device and number format for a model.
+def choose(card: ModelCard, machine: Machine, wishes: Wishes | str | None = None) -> Placement:
+    """Choose device, number format and what is kept where.
 
     Small models stay in float32 everywhere: on a GPU they are bound by launches, not by arithmetic, and a
-    seed then draws nearly the same clip on every device.
+    seed then draws nearly the same clip on every device. Of the ways to fit a large one the first that is
+    enough is taken, in the order of what they cost: everything on the device; one part at a time; the same
+    with the network in float8; a few layers at a time; those from disk.
 
     Args:
-        card: what is to be loaded.
+        card: what is to be loaded; its memory is an estimate, and so is the choice.
         machine: what there is.
-        device: what was asked for, or None.
+        wishes: what was set by hand, or only a device.
 
     Raises:
-        InputError: if CUDA was asked for and there is none.
+        InputError: if CUDA was asked for and there is none, or a wish needs a CUDA device.
     """
-    wants_cuda = device is not None and device.startswith("cuda")
-    if wants_cuda and machine.cuda_memory_gb is None:
-        raise InputError("No CUDA device was found. Choose the device cpu, or install a CUDA build of torch.")
-    if device is not None and not wants_cuda:
-        return Placement(device, "float32", f"{card.title} runs on {device} because it was asked for.")
-    if machine.cuda_memory_gb is None:
-        return Placement("cpu", "float32", f"{card.title} runs on the CPU because no CUDA device was found.")
-    if not wants_cuda and machine.cuda_memory_gb < card.memory_gb:
-        reason = (
-            f"{card.title} runs on the CPU because it needs {card.memory_gb:.1f} GiB and the CUDA device has "
-            f"{machine.cuda_memory_gb:.1f} GiB free."
-        )
-        return Placement("cpu", "float32", reason)
+    wishes = Wishes(device=wishes) if isinstance(wishes, str) else wishes or Wishes()
+    cuda, reason = _device(card, machine, wishes)
+    if not cuda:
+        if wishes.offload not in (None, "none"):
+            raise InputError(
+                "Offloading needs a CUDA device. Set offload to none, or choose the device cuda."
+            )
+        tiling = bool(wishes.tiling)
+        return Placement(wishes.device or "cpu", "float32", reason, "none", wishes.storage or "full",
+                         wishes.attention, tiling)  # fmt: skip
     dtype = "bfloat16" if card.memory_gb > 4 and machine.bfloat16 else "float32"
-    return Placement(device or "cuda", dtype, f"{card.title} runs on the CUDA device in {dtype}.")
+    offload, storage, how = _fit(card, machine, dtype)
+    if wishes.offload or wishes.storage:
+        offload, storage = wishes.offload or offload, wishes.storage or storage
+        how = "as it was set by hand"
+    tight = offload != "none"
+    return Placement(
+        device=wishes.device or "cuda",
+        dtype=dtype,
+        reason=f"{card.title} runs on the CUDA device in {dtype}, {how}.",
+        offload=offload,
+        storage=storage,
+        attention=wishes.attention,
+        tiling=tight if wishes.tiling is None else wishes.tiling,
+    )
+
+
+def _device(card: ModelCard, machine: Machine, wishes: Wishes) -> tuple[bool, str]:
+    """Whether the CUDA device is taken, and otherwise why not."""
+    wants_cuda = wishes.device is not None and wishes.device.startswith("cuda")
+    free = machine.cuda_memory_gb
+    if wants_cuda and free is None:
+        raise InputError("No CUDA device was found. Choose the device cpu, or install a CUDA build of torch.")
+    if wishes.device is not None and not wants_cuda:
+        return False, f"{card.title} runs on {wishes.device} because it was asked for."
+    if free is None:
+        return False, f"{card.title} runs on the CPU because no CUDA device was found."
+    needed = min(card.memory_gb, LAYERS)
+    if not wants_cuda and wishes.offload is None and free < needed:
+        return False, (
+            f"{card.title} runs on the CPU because it needs at least {needed:.1f} GiB and the CUDA device "
+            f"has {free:.1f} GiB free."
+        )
+    return True, ""
+
+
+def _fit(card: ModelCard, machine: Machine, dtype: str) -> tuple[Offload, Storage, str]:
+    """How a model is made to fit the CUDA device, and why."""
+    free = machine.cuda_memory_gb or 0.0
+    wide = 2.0 if dtype == "float32" and card.memory_gb > 4 else 1.0  # cards count 16 bits a weight
+    whole = card.memory_gb * wide
+    network = card.parameters_b * 2e9 / 2**30 * wide
+    other = min(max(whole - network, 0.0), TEXT_ENCODER * wide)
+    largest, halved = max(network, other), max(network / 2, other)
+    if free >= whole:
+        return "none", "full", "all of it on the device"
+    lacking = f"because it needs about {whole:.0f} GiB and {free:.0f} GiB are free"
+    if machine.ram_gb < whole * 0.8:
+        ram = f"{machine.ram_gb:.0f} GiB of main memory"
+        return "disk", "full", f"a few layers at a time and the rest on disk, {lacking}, with {ram}"
+    if free >= largest + ACTIVATIONS:
+        return "model", "full", f"one part of it at a time, {lacking}"
+    if free >= halved + ACTIVATIONS and dtype == "bfloat16":
+        return "model", "float8", f"one part of it at a time and the network in 8 bits, {lacking}"
+    return "group", "full", f"a few layers at a time, {lacking}"
 
 
 def this_machine() -> Machine:
-    """Ask torch what there is."""
+    """Ask torch and the system what there is."""
+    import psutil
     import torch
 
+    ram = psutil.virtual_memory().available / 2**30
     if not torch.cuda.is_available():
-        return Machine()
+        return Machine(ram_gb=ram)
     free, _ = torch.cuda.mem_get_info()
-    return Machine(cuda_memory_gb=free / 2**30, bfloat16=torch.cuda.is_bf16_supported())
+    return Machine(free / 2**30, torch.cuda.is_bf16_supported(), ram)
 
 
 def use_threads(number: int) -> None:

@@ -1,6 +1,7 @@
 """Every option of the studio, once: from the environment (`STUDIO_...`) or the command line."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -16,6 +17,11 @@ class Settings(BaseSettings):
         warm: load the model in the background at start.
         max_upload_mb: largest guide image taken, in MiB.
         min_free_mb: free disk below which no new work is begun, in MiB.
+        device: where the model runs, as torch names it; None chooses, as for the next three.
+        offload: `none`, `model` (one part of the pipeline at a time on the GPU), `group` (a few layers at a
+            time) or `disk` (the same, the rest on disk).
+        storage: `full`, or `float8` for a denoising network kept in 8 bits.
+        attention: an attention backend of diffusers, e.g. `flash`, `sage`, `xformers`.
         threads: CPU threads of the model; None leaves it to torch.
         live_share: how much of a full run's time may go into looking into it while it runs, 0 for never.
         sources: folders to load weights from instead of those on the cards, by model name; `clip` is the
@@ -31,6 +37,10 @@ class Settings(BaseSettings):
     warm: bool = True
     max_upload_mb: int = Field(default=20, ge=1)
     min_free_mb: int = Field(default=200, ge=0)
+    device: str | None = None
+    offload: Literal["none", "model", "group", "disk"] | None = None
+    storage: Literal["full", "float8"] | None = None
+    attention: str | None = None
     threads: int | None = Field(default=None, ge=1)
     live_share: float = Field(default=0.04, ge=0, le=1)
     sources: dict[str, str] = Field(default_factory=dict)

@@ -45,14 +45,10 @@ class Studio:
     def __init__(self, settings: Settings | None = None, worker: Worker | None = None) -> None:
         from studio.jobs import Jobs
         from studio.store import Store
-        from studio.workers.local import LocalWorker
+        from studio.workers.local import local_worker
 
         self.settings = settings or Settings()
-        self.worker: Worker = worker or LocalWorker(
-            threads=self.settings.threads,
-            live_share=self.settings.live_share,
-            sources=self.settings.sources,
-        )
+        self.worker: Worker = worker or local_worker(self.settings)
         self.store = Store(self.settings.data_dir, self.settings.min_free_mb)
         self.jobs = Jobs(self.store)
         self._submitting = threading.Lock()

@@ -15,6 +15,7 @@ from models.video_model import Conditioning, DenoisingRun, ModelCard, Scorer, Vi
 from studio import search
 from studio.errors import InputError
 from studio.search import Finished, Live, Rough, Step
+from studio.settings import Settings
 from studio.workers.contract import Task
 
 MAX_GALLERIES = 4
@@ -34,11 +35,22 @@ class _Session:
         self.runs.clear()
 
 
+def local_worker(settings: Settings) -> LocalWorker:
+    """The worker of this process as the settings want it."""
+    wishes = placement.Wishes(settings.device, settings.offload, settings.storage, settings.attention)
+    return LocalWorker(
+        device=wishes,
+        threads=settings.threads,
+        live_share=settings.live_share,
+        sources=settings.sources,
+    )
+
+
 class LocalWorker:
     """The worker of a laptop, and of a machine with one accelerator. See `studio.workers.contract.Worker`.
 
     Args:
-        device: where the model runs; None chooses.
+        device: where the model runs and how it is made to fit; what is not set is chosen.
         threads: CPU threads of torch; None leaves them as they are.
         live_share: how much of a full run's time may go into looking into it, 0 for never.
         sources: folders to load weights from instead of the cards' own, by model name; `clip` for the
@@ -49,7 +61,7 @@ class LocalWorker:
     def __init__(
         self,
         *,
-        device: str | None = None,
+        device: placement.Wishes | None = None,
         threads: int | None = None,
         live_share: float = 0.0,
         sources: Mapping[str, str] | None = None,

@@ -1,4 +1,4 @@
-"""Where a model runs: a table."""
+"""Where a model runs, and how it fits: tables."""
 
 import dataclasses
 
@@ -6,10 +6,11 @@ import pytest
 
 from models.catalog import card
 from models.errors import InputError
-from models.placement import Machine, choose
+from models.placement import Machine, Wishes, choose
 
 SMALL = card("pocket")
-LARGE = dataclasses.replace(SMALL, title="Large", memory_gb=20)
+LARGE = dataclasses.replace(SMALL, title="Large", memory_gb=20, parameters_b=4)
+HUGE = dataclasses.replace(SMALL, title="Huge", memory_gb=60, parameters_b=14)
 NO_GPU, GPU, OLD_GPU = Machine(), Machine(24, bfloat16=True), Machine(24, bfloat16=False)
 BUSY_GPU = Machine(0.5, bfloat16=True)
 
@@ -27,17 +28,69 @@ BUSY_GPU = Machine(0.5, bfloat16=True)
         (LARGE, OLD_GPU, None, "cuda", "float32"),
     ],
 )
-def test_choice(model, machine, asked, device, dtype):
+def test_device_and_number_format(model, machine, asked, device, dtype):
     placement = choose(model, machine, asked)
     assert (placement.device, placement.dtype) == (device, dtype)
 
 
-def test_the_reason_names_the_model_and_what_was_lacking():
-    assert choose(LARGE, BUSY_GPU).reason == (
-        "Large runs on the CPU because it needs 20.0 GiB and the CUDA device has 0.5 GiB free."
-    )
+@pytest.mark.parametrize(
+    ("model", "memory_gb", "device", "offload", "storage"),
+    [
+        (SMALL, 8, "cuda", "none", "full"),
+        (LARGE, 0, "cpu", "none", "full"),
+        (LARGE, 8, "cuda", "group", "full"),
+        (LARGE, 12, "cuda", "group", "full"),
+        (LARGE, 16, "cuda", "model", "full"),
+        (LARGE, 24, "cuda", "none", "full"),
+        (HUGE, 0, "cpu", "none", "full"),
+        (HUGE, 8, "cuda", "group", "full"),
+        (HUGE, 16, "cuda", "group", "full"),
+        (HUGE, 24, "cuda", "model", "float8"),
+        (HUGE, 48, "cuda", "model", "full"),
+        (HUGE, 80, "cuda", "none", "full"),
+    ],
+)
+def test_what_is_kept_where(model, memory_gb, device, offload, storage):
+    placement = choose(model, Machine(memory_gb, bfloat16=True, ram_gb=64))
+    assert (placement.device, placement.offload, placement.storage) == (device, offload, storage)
+    assert placement.tiling == (offload != "none")
+
+
+def test_what_main_memory_does_not_hold_goes_to_disk():
+    assert choose(HUGE, Machine(24, bfloat16=True, ram_gb=16)).offload == "disk"
+
+
+def test_what_is_set_by_hand_stands():
+    wishes = Wishes(offload="none", storage="float8", attention="flash", tiling=True)
+    placement = choose(HUGE, Machine(24, bfloat16=True), wishes)
+    assert (placement.offload, placement.storage) == ("none", "float8")
+    assert (placement.attention, placement.tiling) == ("flash", True)
+    assert placement.reason == "Huge runs on the CUDA device in bfloat16, as it was set by hand."
+
+
+@pytest.mark.parametrize(
+    ("machine", "reason"),
+    [
+        (
+            BUSY_GPU,
+            "Large runs on the CPU because it needs at least 6.0 GiB and the CUDA device has 0.5 GiB free.",
+        ),
+        (
+            Machine(16, bfloat16=True),
+            "Large runs on the CUDA device in bfloat16, one part of it at a time, because it needs about 20 "
+            "GiB and 16 GiB are free.",
+        ),
+    ],
+)
+def test_the_reason_says_what_was_lacking(machine, reason):
+    assert choose(LARGE, machine).reason == reason
 
 
 def test_cuda_where_there_is_none_is_refused():
     with pytest.raises(InputError, match="No CUDA device"):
         choose(SMALL, NO_GPU, "cuda")
+
+
+def test_offloading_without_a_cuda_device_is_refused():
+    with pytest.raises(InputError, match="Offloading needs a CUDA device"):
+        choose(SMALL, NO_GPU, Wishes(offload="group"))

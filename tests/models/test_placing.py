@@ -1,0 +1,34 @@
+"""A placement carried out on a real, tiny pipeline."""
+
+import pytest
+import torch
+
+from models.errors import InputError
+from models.placement import Placement
+from models.placing import place
+from tests.models.tiny_wan import tiny_wan, wan_arguments
+
+
+def run(pipeline):
+    pipeline.set_progress_bar_config(disable=True)
+    generator = torch.Generator().manual_seed(0)
+    return pipeline(**wan_arguments(), num_inference_steps=2, generator=generator, output_type="np").frames
+
+
+def test_a_network_in_float8_draws_nearly_the_same():
+    plain = run(place(tiny_wan(), Placement("cpu", "float32", "")))
+    pipeline = place(tiny_wan(), Placement("cpu", "float32", "", storage="float8"))
+    narrow = [p for p in pipeline.transformer.parameters() if p.dtype == torch.float8_e4m3fn]
+    assert sum(p.numel() for p in narrow) > sum(p.numel() for p in pipeline.transformer.parameters()) / 2
+    frames = run(pipeline)
+    assert 0 < abs(frames - plain).mean() < 0.05
+
+
+def test_the_decoder_is_tiled_where_memory_is_tight():
+    pipeline = place(tiny_wan(), Placement("cpu", "float32", "", tiling=True))
+    assert pipeline.vae.use_tiling
+
+
+def test_an_attention_backend_that_is_not_there_is_told_in_a_sentence():
+    with pytest.raises(InputError, match="sparse-magic"):
+        place(tiny_wan(), Placement("cpu", "float32", "", attention="sparse-magic"))
