@@ -1,7 +1,7 @@
 """The verbs that measure: `studio bench` how fast, `studio evaluate` how good."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -43,3 +43,59 @@ def bench(
     print(report.model_dump_json(indent=2) if as_json else show(report))
     if plot is not None:
         draw(report, plot)
+
+
+@evaluate.callback()
+def evaluate_what() -> None:
+    """Measure how good a model is."""
+
+
+@evaluate.command("pocket")
+def evaluate_pocket(
+    clips: Annotated[int, typer.Option(min=4, help="Clips made from scenes of the corpus.")] = 200,
+    steps: Annotated[
+        int | None, typer.Option("--steps", "-s", help="Steps of a run; by default the model's.")
+    ] = None,
+    guidance: Annotated[
+        float | None, typer.Option(help="Classifier-free guidance, 1 for none; by default the model's.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of scenes, captions and noises.")] = 0,
+    chunks: Annotated[
+        int, typer.Option(min=0, help="Also make films of that many segments and measure their drift.")
+    ] = 0,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Keep the report and all clips here.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Measure the embedded model: subject, setting, direction, unknown words, continuation, drift."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    from studio.evaluation.pocket import check_folder, pocket
+    from studio.evaluation.pocket_report import show
+    from studio.media import write_clip
+
+    folder = None if out is None else check_folder(out)
+
+    def keep(name: str, prompt: str, clip: Any) -> None:
+        if folder is not None:
+            write_clip(folder / "clips" / f"{name}.mp4", clip.frames, clip.fps, comment=prompt)
+
+    columns = ("Making clips", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None)
+        report = pocket(
+            clips=clips,
+            steps=steps,
+            guidance=guidance,
+            seed=seed,
+            chunks=chunks,
+            tick=lambda done, total: bar.update(task, completed=done, total=total),
+            keep=keep,
+        )
+    text, data = show(report), report.model_dump_json(indent=2)
+    if folder is not None:
+        (folder / "pocket.txt").write_text(text + "\n", encoding="utf-8")
+        (folder / "pocket.json").write_text(data + "\n", encoding="utf-8")
+    print(data if as_json else text)

@@ -23,6 +23,8 @@ GATES = {
     "sqlmodel": ("studio/store",),
     "sqlalchemy": ("studio/store",),
     "sqlite3": ("studio/store",),
+    "cv2": ("models/metrics/",),
+    "matplotlib": ("studio/evaluation/",),
     "typer": ("studio/cli", "models/pocket/"),
 }
 # package -> what it may not see

@@ -1,0 +1,1 @@
+"""What can be measured on finished clips, one module a measure."""
