@@ -1,0 +1,161 @@
+"""What is each part of LinGen worth? The generator is trained without it, for equally many steps.
+
+Every variant sees the same clips, captions, noise and timesteps in the same order and is judged by its loss
+on held-out combinations, always with the same noise. At 128 pixels a clip has 5 x 4 x 4 tokens, and the
+embedded model's attention window covers them all, which would hide what a scan does; so the variants have a
+smaller window by default. Two seeds or more tell how much of a difference is chance.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from models.pocket.generator import build_generator, draw_timesteps, flow_loss
+from models.pocket.latents import load_latents, write_whole
+from models.pocket.team import Team
+from models.pocket.train_generator import GeneratorSettings, MixedOptimizer, TrainingSet, fast_attention
+from models.pocket.training import Progress, use_threads
+
+VARIANTS: dict[str, dict[str, bool]] = {
+    "LinGen": {},
+    "without rotary-major scan": {"rotary_scan": False},
+    "without review tokens": {"review": False},
+    "without temporal attention": {"temporal_branch": False},
+}
+LOOKS = 4
+"""How often the loss is measured on the way, the end included."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One variant trained once.
+
+    Attributes:
+        variant: of `VARIANTS`.
+        seed: of the weights and of all that is drawn.
+        steps: updates.
+        batch: clips an update.
+        window: attention window in tokens (frames, rows, columns).
+    """
+
+    variant: str
+    seed: int
+    steps: int
+    batch: int = 24
+    window: tuple[int, int, int] = (2, 2, 2)
+
+
+@torch.no_grad()
+def validation_loss(model: nn.Module, held: TrainingSet) -> float:
+    """Loss on all held-out clips, timesteps spread evenly over them."""
+    device = next(model.parameters()).device
+    clips = held.latents["clips"]
+    clean = clips.latents.float()
+    text, mask = held.text([captions[0] for captions in clips.captions])
+    noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(1))
+    levels = torch.linspace(50, 950, len(clean))[:, None].expand(-1, clean.shape[2])
+    model.eval()
+    loss = flow_loss(model, *(tensor.to(device) for tensor in (clean, levels, noise, text, mask)))
+    model.train()
+    return float(loss)
+
+
+def run_trial(
+    trial: Trial, data: TrainingSet, held: TrainingSet, *, compile_blocks: bool = False
+) -> dict[str, Any]:
+    """Train a variant and measure it.
+
+    Returns:
+        The trial, `losses` as pairs of steps and validation loss, `parameters` and `seconds`.
+    """
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    changes: dict[str, Any] = {"window_size": trial.window, **VARIANTS[trial.variant]}
+    torch.manual_seed(trial.seed)
+    master = build_generator(**changes).to(device).train()
+    worker = build_generator(**changes).to(device, torch.bfloat16).train()
+    worker.load_state_dict(master.state_dict())
+    if compile_blocks:
+        torch.compiler.reset()  # the variants before would count against the limit of versions
+        for block in worker.blocks:
+            block.compile(dynamic=False)
+    team, progress = Team(1, worker), Progress(1, trial.steps)
+    optimizer = MixedOptimizer(master, worker, team, data.settings)
+    generator = torch.Generator().manual_seed(trial.seed)
+    looks = {round(trial.steps * (look + 1) / LOOKS) for look in range(LOOKS)}
+    losses, begun = [], time.monotonic()
+    while progress.step < trial.steps:
+        clean, text, mask = data.draw("clips", generator)
+        timesteps = draw_timesteps(clean.shape[0], clean.shape[2], generator)
+        noise = torch.randn(clean.shape, generator=generator)
+        team.clear_gradients()
+        with fast_attention(device):
+            batch = (tensor.to(device) for tensor in (clean, timesteps, noise, text, mask))
+            flow_loss(worker, *batch).backward()
+        settings = data.settings
+        optimizer.step(progress.learning_rate(settings.learning_rate, settings.warmup))
+        progress.step += 1
+        if progress.step in looks:
+            losses.append((progress.step, validation_loss(master, held)))
+    return {
+        **asdict(trial),
+        "losses": losses,
+        "parameters": sum(parameter.numel() for parameter in master.parameters()),
+        "seconds": time.monotonic() - begun,
+    }
+
+
+def ablation(
+    assets: Path,
+    work: Path,
+    trials: list[Trial],
+    settings: GeneratorSettings | None = None,
+    threads: int = 2,
+) -> Iterator[dict[str, Any]]:
+    """Run what is not yet in `work/ablation.json`, add each result to it, and give all results in order.
+
+    Args:
+        assets: folder of the pipeline, for its text encoder.
+        work: folder with encoded clips.
+        trials: what to run; all with the same batch.
+        settings: of the training; batch and seed are taken from the trials.
+        threads: CPU threads.
+
+    Raises:
+        InputError: if there are no encoded clips.
+    """
+    use_threads(threads)
+    chosen = settings or GeneratorSettings()
+    chosen = GeneratorSettings(**{**asdict(chosen), "clips": trials[0].batch})
+    data = TrainingSet({"clips": load_latents(work, "clips")}, assets, chosen)
+    held = TrainingSet({"clips": load_latents(work, "clips", held=True)}, assets, chosen)
+    file = work / "ablation.json"
+    results: list[dict[str, Any]] = json.loads(file.read_text()) if file.exists() else []
+    for trial in trials:
+        asked = json.loads(json.dumps(asdict(trial)))
+        found = next((each for each in results if asked.items() <= each.items()), None)
+        if found is None:
+            found = run_trial(trial, data, held, compile_blocks=chosen.compile)
+            results.append(found)
+            text = json.dumps(results, indent=2)
+            write_whole(file, lambda part, text=text: part.write_text(text))  # type: ignore[misc]
+        yield found
+
+
+def table(results: list[dict[str, Any]]) -> str:
+    """Mean validation loss of each variant at the end, its spread over the seeds, and its size."""
+    lines = [f"{'':28}{'loss':>8}{'lowest':>9}{'highest':>9}{'seeds':>7}{'parameters':>13}"]
+    for variant in dict.fromkeys(each["variant"] for each in results):
+        rows = [each for each in results if each["variant"] == variant]
+        ends = [row["losses"][-1][1] for row in rows]
+        size = f"{rows[0]['parameters'] / 1e6:.1f} M"
+        mean = sum(ends) / len(ends)
+        lines.append(f"{variant:28}{mean:8.4f}{min(ends):9.4f}{max(ends):9.4f}{len(ends):7}{size:>13}")
+    return "\n".join(lines)

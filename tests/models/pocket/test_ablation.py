@@ -1,0 +1,84 @@
+"""Variants of a tiny generator are trained on a few encoded clips, all on the same batches."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from typer.testing import CliRunner
+
+from models.errors import InputError
+from models.pocket import ablation as module
+from models.pocket import generator as generator_module
+from models.pocket.__main__ import app
+from models.pocket.ablation import VARIANTS, Trial, ablation, run_trial, table
+from models.pocket.latents import HELD_OUT_SEED
+from models.pocket.train_generator import GeneratorSettings
+from tests.models.pocket.test_generator import TINY
+from tests.tiny import tiny_lingen
+
+QUICK = GeneratorSettings(warmup=1, compile=False)
+TRIAL = Trial("LinGen", seed=0, steps=4, batch=2)
+
+
+@pytest.fixture
+def folders(tmp_path, monkeypatch):
+    """A tiny pipeline and a few encoded clips, four of them held out."""
+    monkeypatch.setattr(generator_module, "CONFIG", {**generator_module.CONFIG, **TINY, "num_layers": 2})
+    tiny_lingen(tmp_path / "pocket")
+    (tmp_path / "latents").mkdir()
+    for seed in (1, HELD_OUT_SEED):
+        latents = torch.randn(4, 8, 5, 4, 4, generator=torch.Generator().manual_seed(seed)).half()
+        file = tmp_path / "latents" / f"clips-{seed:06d}.safetensors"
+        save_file({"latents": latents}, file, {"captions": json.dumps([["a cat", "a dog"]] * 4)})
+    return tmp_path / "pocket", tmp_path
+
+
+def test_every_variant_is_trained_and_measured(folders):
+    trials = [dataclasses.replace(TRIAL, variant=variant) for variant in VARIANTS]
+    found = list(ablation(*folders, trials, QUICK, threads=1))
+    assert [each["variant"] for each in found] == list(VARIANTS)
+    ends = [each["losses"][-1] for each in found]
+    assert {step for step, _ in ends} == {4}
+    assert len({loss for _, loss in ends}) == len(VARIANTS)
+    assert found[3]["parameters"] < found[0]["parameters"]
+
+
+def test_the_same_trial_gives_the_same_loss(folders):
+    (once,) = ablation(*folders, [TRIAL], QUICK, threads=1)
+    (folders[1] / "ablation.json").unlink()
+    (again,) = ablation(*folders, [TRIAL], QUICK, threads=1)
+    assert once["losses"] == again["losses"]
+
+
+def test_a_finished_trial_is_not_run_again(folders, monkeypatch):
+    (once,) = ablation(*folders, [TRIAL], QUICK, threads=1)
+    ran = []
+
+    def count(trial, *arguments, **options):
+        ran.append(trial.steps)
+        return run_trial(trial, *arguments, **options)
+
+    monkeypatch.setattr(module, "run_trial", count)
+    found = list(ablation(*folders, [TRIAL, dataclasses.replace(TRIAL, steps=8)], QUICK, threads=1))
+    assert found[0]["losses"] == [list(pair) for pair in once["losses"]]
+    assert ran == [8]
+
+
+def test_the_table_tells_the_spread_over_the_seeds():
+    rows = [{"variant": "LinGen", "losses": [[4, loss]], "parameters": 19_800_000} for loss in (0.5, 0.7)]
+    assert "LinGen                        0.6000   0.5000   0.7000      2       19.8 M" in table(rows)
+
+
+def test_without_clips_a_sentence_says_what_to_run(tmp_path):
+    with pytest.raises(InputError, match=r"models\.pocket latents"):
+        next(ablation(tmp_path, tmp_path, [TRIAL], QUICK))
+
+
+def test_the_command_offers_its_options():
+    done = CliRunner().invoke(app, ["lingen-ablation", "--help"], env={"COLUMNS": "200"})
+    assert done.exit_code == 0
+    assert "--window" in done.output
