@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,18 +49,24 @@ def card(name: str) -> ModelCard:
 
 
 def load_model(
-    name: str, *, device: Wishes | str | None = None, source: Path | str | None = None
+    name: str,
+    *,
+    device: Wishes | str | None = None,
+    source: Path | str | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> DiffusersModel:
-    """Load the weights of a model.
+    """Load the weights of a model, after downloading them where they are on the hub only.
 
     Args:
         name: of a card.
         device: `cpu`, `cuda`, ..., or all that was set by hand; `models.placement` chooses the rest.
         source: a folder to load from in place of the card's own.
+        tell: is given a sentence on the download now and then.
 
     Raises:
-        InputError: if there is no such model, its weights are missing or damaged, or the device is not there.
+        InputError: if there is no such model, the hub is out of reach, its weights are missing or damaged,
+            or the device is not there.
     """
     from models.diffusers_run import DiffusersModel
 
-    return DiffusersModel.load(card(name), device=device, source=source)
+    return DiffusersModel.load(card(name), device=device, source=source, tell=tell)

@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from diffusers import FlowMatchEulerDiscreteScheduler
 
-from models import placement, weights
+from models import download, placement, weights
 from models.clip import Clip, Frames
 from models.continuation import fit_guide, fit_picture
 from models.families import Family, family
@@ -271,8 +271,11 @@ class DiffusersModel(VideoModel):
         *,
         device: placement.Wishes | str | None = None,
         source: Path | str | None = None,
+        tell: Callable[[str], None] | None = None,
     ) -> DiffusersModel:
         """Load a checkpoint; see `models.catalog.load_model`."""
+        if source is None and download.on_hub(card):
+            source = download.fetch(card, tell)
         where = placement.choose(card, placement.this_machine(), device)
         pipeline = weights.load_pipeline(
             family(card.family).pipeline_class(card), card, source, getattr(torch, where.dtype)

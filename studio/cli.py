@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from studio.cli_measure import bench, evaluate
+from studio.cli_models import fetch, models
 from studio.errors import InputError
 
 if TYPE_CHECKING:
@@ -226,6 +227,8 @@ def export(
         print(output)
 
 
+app.command()(models)
+app.command()(fetch)
 app.command()(bench)
 app.add_typer(evaluate)
 

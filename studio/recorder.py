@@ -97,7 +97,10 @@ class Recorder:
         self._gallery = gallery or Gallery(id=task.key, request=task.request, parent=parent)
         self.candidates = self._gallery.candidates
         card = self._worker.card(task.request.model)
-        self._tell("reading the prompt" if self._worker.ready(card.name) is None else f"loading {card.title}")
+        if self._worker.ready(card.name) is not None:
+            self._tell(f"loading {card.title}")
+            self._worker.load(card.name, self._tell)
+        self._tell("reading the prompt")
 
     def follow(
         self, events: Iterable[Begun | Step | Rough | Live | Finished], parent: str | None = None

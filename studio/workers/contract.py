@@ -6,7 +6,7 @@ process, a call on a borrowed accelerator, or an actor on another machine.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -47,11 +47,32 @@ class Worker(Protocol):
     def ready(self, model: str) -> str | None:
         """None if the model is loaded, else a sentence: what it waits for or why it failed."""
 
-    def load(self, model: str) -> None:
+    def load(self, model: str, tell: Callable[[str], None] | None = None) -> None:
         """Load the model's weights and the scorers, unless they are loaded.
+
+        Args:
+            model: name of a card.
+            tell: is given a sentence now and then while weights are downloaded.
 
         Raises:
             InputError: if a weight file is missing; it names the file and what to do.
+        """
+
+    def is_here(self, model: str) -> bool:
+        """Whether a model's weights are on this machine."""
+
+    def plan(self, model: str) -> tuple[int, str]:
+        """What a download of its weights would bring: the bytes that are missing, and a sentence.
+
+        Raises:
+            InputError: if they cannot be had, and what to do.
+        """
+
+    def fetch(self, model: str, tell: Callable[[str], None]) -> None:
+        """Download what is missing; `tell` is given a sentence now and then.
+
+        Raises:
+            InputError: if the disk is too full, or as `plan`.
         """
 
     def search(self, task: Task) -> Generator[Step | Rough, None, None]:

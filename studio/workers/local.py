@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from models import placement
+from models import download, placement
 from models.catalog import CARDS, card, load_model
 from models.clip import Clip
 from models.video_model import Conditioning, DenoisingRun, ModelCard, Scorer, VideoModel
@@ -91,20 +91,42 @@ class LocalWorker:
             return None
         return self._waiting.get(model, f"{card(model).title} is loaded with the first run.")
 
-    def load(self, model: str) -> None:
+    def load(self, model: str, tell: Callable[[str], None] | None = None) -> None:
         """Load a model, and let go of another one first; see `Worker.load`."""
         title = card(model).title
+
+        def told(sentence: str) -> None:
+            self._waiting[model] = sentence
+            if tell is not None:
+                tell(sentence)
+
         with self._loading:
             if self.ready(model) is None:
                 return
             self._waiting[model] = f"{title} is being loaded."
             try:
-                self._load(model)
+                self._load(model, told)
             except Exception as error:
                 why = str(error) if isinstance(error, InputError) else f"{title} could not be loaded: {error}"
                 self._waiting[model] = why
                 raise
             self._waiting.pop(model, None)
+
+    def is_here(self, model: str) -> bool:
+        """Whether a model's weights are on this machine; see `Worker.is_here`."""
+        return model in self._sources or download.is_here(card(model))
+
+    def plan(self, model: str) -> tuple[int, str]:
+        """What a download would bring; see `Worker.plan`."""
+        of = card(model)
+        if model in self._sources or not download.on_hub(of):
+            return 0, f"The weights of {of.title} are in {self._sources.get(model, of.source)}."
+        wanted = download.plan(of)
+        return wanted.missing, wanted.sentence
+
+    def fetch(self, model: str, tell: Callable[[str], None]) -> None:
+        """Download what is missing; see `Worker.fetch`."""
+        download.fetch(card(model), tell)
 
     def search(self, task: Task) -> Generator[Step | Rough, None, None]:
         """Make the candidates of a task; see `Worker.search`."""
@@ -158,7 +180,7 @@ class LocalWorker:
                 self._model.close()
             self._model = None
 
-    def _load(self, model: str) -> None:
+    def _load(self, model: str, tell: Callable[[str], None]) -> None:
         if self._threads is not None:
             placement.use_threads(self._threads)
         for key in list(self._sessions):
@@ -166,7 +188,12 @@ class LocalWorker:
         if self._model is not None:
             self._model.close()
             self._model = None
-        loaded = load_model(model, device=self._device_name, source=self._sources.get(model))
+        loaded = load_model(
+            model,
+            device=self._device_name,
+            source=self._sources.get(model),
+            tell=tell,
+        )
         if self._scorers is None:
             from models.scoring import default_scorers
 

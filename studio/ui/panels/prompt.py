@@ -1,5 +1,6 @@
 """The inputs that decide about the next chunk, with the limits of the chosen model."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -81,7 +82,7 @@ def limits(card: "ModelCard") -> dict[str, dict[str, Any]]:
     }
 
 
-def build(cards: list["ModelCard"], first: str) -> Composer:
+def build(cards: list["ModelCard"], first: str, here: Callable[[str], bool]) -> Composer:
     """Place the inputs, with the limits of the model that is chosen first."""
     card = next((each for each in cards if each.name == first), cards[0])
     of = limits(card)
@@ -97,7 +98,11 @@ def build(cards: list["ModelCard"], first: str) -> Composer:
     search = gr.Button("Search candidates", variant="primary", elem_id="search")
     hint = panel("hint")
     with gr.Group(elem_classes="fields"):
-        model = gr.Dropdown([(each.title, each.name) for each in cards], value=card.name, label="Model")
+        model = gr.Dropdown(
+            [(each.title + ("" if here(each.name) else " (download first)"), each.name) for each in cards],
+            value=card.name,
+            label="Model",
+        )
         candidates = gr.Slider(1, 8, 4, step=1, label="Candidates", elem_id="candidates")
         preview_steps = gr.Slider(
             label="Steps of a preview (k)", elem_id="preview-steps", **of["preview_steps"]

@@ -1,0 +1,144 @@
+"""Checkpoints from a hub, here a small server of this test with the hub's interface."""
+
+import dataclasses
+import hashlib
+import json
+import threading
+from collections import namedtuple
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import unquote, urlparse
+
+import huggingface_hub.constants
+import pytest
+
+from models import download
+from models.catalog import card
+from models.errors import InputError
+
+COMMIT = "c" * 40
+WEIGHTS = bytes(range(256)) * 4000
+FILES = {
+    "model_index.json": b"{}",
+    "transformer/config.json": b"{}",
+    "transformer/model.safetensors": WEIGHTS,
+    "transformer/model.fp16.safetensors": b"x" * 100,
+    "everything.safetensors": b"x" * 100,
+    "README.md": b"words",
+}
+MODEL = dataclasses.replace(card("pocket"), title="Far", source="someone/far")
+GATED = dataclasses.replace(MODEL, title="Shut", source="someone/shut")
+Usage = namedtuple("Usage", "total used free")
+
+
+class Hub(BaseHTTPRequestHandler):
+    """One repository that is open, one that is gated, and none else."""
+
+    asked: list[str] = []  # noqa: RUF012 - one server a test
+
+    def log_message(self, *_):
+        pass
+
+    def do_HEAD(self):
+        self.do_GET()
+
+    def do_GET(self):
+        path = unquote(urlparse(self.path).path)
+        Hub.asked.append(f"{self.command} {path}")
+        if "someone/shut" in path:
+            return self.answer(403, b"{}", {"X-Error-Code": "GatedRepo"})
+        if "/tree/" in path:
+            entries = [
+                {"type": "file", "path": name, "size": len(data), "oid": hashlib.sha1(data).hexdigest()}
+                for name, data in FILES.items()
+            ]
+            return self.answer(200, json.dumps(entries).encode())
+        if path.startswith("/api/models/someone/far"):
+            siblings = [{"rfilename": name, "size": len(data)} for name, data in FILES.items()]
+            about = {"id": "someone/far", "modelId": "someone/far", "sha": COMMIT, "siblings": siblings}
+            return self.answer(200, json.dumps(about).encode())
+        for name, data in FILES.items():
+            if path.endswith(f"/{name}") and "/resolve/" in path:
+                etag = hashlib.sha1(data).hexdigest()
+                return self.answer(200, data, {"ETag": f'"{etag}"', "X-Repo-Commit": COMMIT})
+        return self.answer(404, b"{}", {"X-Error-Code": "RepoNotFound"})
+
+    def answer(self, status, body, headers=()):
+        self.send_response(status)
+        for name, value in {**dict(headers), "Content-Length": str(len(body))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(body)
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    Hub.asked = []
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    address = f"http://127.0.0.1:{server.server_port}"
+    for name, value in (
+        ("ENDPOINT", address),
+        ("HUGGINGFACE_CO_URL_TEMPLATE", address + "/{repo_id}/resolve/{revision}/{filename}"),
+        ("HF_HUB_OFFLINE", False),
+        ("HF_HUB_CACHE", str(tmp_path / "cache")),
+    ):
+        monkeypatch.setattr(huggingface_hub.constants, name, value)
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def test_the_plan_says_how_much_is_missing_and_how_much_room_there_is(hub):
+    wanted = download.plan(MODEL)
+    assert wanted.missing == wanted.size == len(WEIGHTS) + 4
+    assert wanted.sentence.startswith("1 MB of 1 MB are to be downloaded; ")
+    assert not download.is_here(MODEL)
+
+
+def test_a_download_brings_what_the_pipeline_loads_and_tells_how_far_it_is(hub):
+    told: list[str] = []
+    folder = download.fetch(MODEL, told.append)
+    assert (folder / "transformer" / "model.safetensors").read_bytes() == WEIGHTS
+    found = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    assert found == {"model_index.json", "transformer/config.json", "transformer/model.safetensors"}
+    assert told[0] == "Far is being downloaded: 0 MB of 1 MB."
+    assert told[-1] == "Far is being downloaded: 1 MB of 1 MB."
+
+
+def test_what_is_here_is_not_fetched_again(hub):
+    folder = download.fetch(MODEL)
+    assert download.is_here(MODEL)
+    Hub.asked.clear()
+    assert download.fetch(MODEL) == folder
+    assert Hub.asked == []
+
+
+def test_a_disk_that_is_too_small_is_told_before_the_download(hub, monkeypatch):
+    monkeypatch.setattr(download.shutil, "disk_usage", lambda _: Usage(0, 0, 10**6))
+    with pytest.raises(InputError, match=r"needs 1 MB on the disk and 1 MB are free\. Make room"):
+        download.fetch(MODEL)
+    assert not [line for line in Hub.asked if line.startswith("GET") and "/resolve/" in line]
+
+
+def test_a_gated_model_says_where_its_licence_is_accepted(hub):
+    with pytest.raises(InputError, match=r"Accept it at huggingface\.co/someone/shut"):
+        download.fetch(GATED)
+
+
+def test_a_model_that_the_hub_does_not_know_is_told_in_a_sentence(hub):
+    with pytest.raises(InputError, match="does not know someone/nothing"):
+        download.fetch(dataclasses.replace(MODEL, source="someone/nothing"))
+
+
+@pytest.mark.parametrize("offline", [True, False])
+def test_without_a_network_a_sentence_says_what_to_do(hub, monkeypatch, offline):
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", offline)
+    monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(InputError, match="out of reach"):
+        download.fetch(MODEL)
+
+
+def test_the_embedded_model_is_always_here():
+    assert not download.on_hub(card("pocket"))
+    assert download.is_here(card("pocket"))
