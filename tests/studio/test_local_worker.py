@@ -52,7 +52,7 @@ def test_an_unknown_model_is_told(worker):
 
 def test_two_who_want_the_model_at_once_load_it_once(worker, monkeypatch):
     loads = []
-    monkeypatch.setattr(worker, "_load", lambda model: loads.append(model) or load(model))
+    monkeypatch.setattr(worker, "_load", lambda model, tell: loads.append(model) or load(model, tell))
     load = type(worker)._load.__get__(worker)
     both = [threading.Thread(target=worker.load, args=("pocket",)) for _ in range(2)]
     for thread in both:
