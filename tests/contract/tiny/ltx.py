@@ -1,4 +1,4 @@
-"""A tiny random LTX pipeline with conditions: 32x and 8x compression as the real one, decoder that knows a time."""
+"""A tiny random LTX pipeline with conditions: compression and decoder as the real one's."""
 
 import dataclasses
 from pathlib import Path

@@ -1,0 +1,47 @@
+"""FramePack, by Lvmin Zhang and Maneesh Agrawala, on HunyuanVideo.
+
+Sources: diffusers' page on Framepack and the defaults of its pipeline.
+"""
+
+from dataclasses import replace
+
+from models.video_model import ModelCard
+
+INVERTED = ModelCard(
+    name="framepack",
+    title="FramePack (13B)",
+    family="framepack",
+    pipeline_class="HunyuanVideoFramepackPipeline",
+    source="lllyasviel/FramePackI2V_HY",
+    licence="https://huggingface.co/lllyasviel/FramePackI2V_HY",
+    parameters_b=13,
+    fps=30,
+    height=512,
+    width=512,
+    size_multiple=16,
+    frame_stride=36,
+    frame_offset=1,
+    num_frames=37,
+    min_frames=37,
+    max_frames=37,
+    num_inference_steps=30,
+    preview_steps=8,
+    guidance_scale=9.0,
+    options={"sampling_type": "inverted_anti_drifting"},
+    takes_negative=False,
+    takes_text=False,
+    takes_last_image=True,
+    memory_gb=60,
+    notes="One section of FramePack at a time: an image and the 36 frames after it, or between two images.",
+)
+VANILLA = replace(
+    INVERTED,
+    name="framepack-f1",
+    title="FramePack F1 (13B)",
+    source="lllyasviel/FramePack_F1_I2V_HY_20250503",
+    licence="https://huggingface.co/lllyasviel/FramePack_F1_I2V_HY_20250503",
+    options={"sampling_type": "vanilla"},
+    takes_last_image=False,
+    notes="One section of FramePack at a time: an image and the 36 frames after it.",
+)
+CARDS = (INVERTED, VANILLA)
