@@ -256,7 +256,7 @@ def button_words(request: ChunkRequest, seconds: float | None) -> str:
         "brute-force": f"Make {request.candidates} takes in full",
     }[request.strategy]
     verb = verb.replace("1 candidates", "1 candidate").replace("1 takes", "1 take")
-    return verb if seconds is None else f"{verb} · about {duration(max(1, round(seconds)))}"
+    return verb if seconds is None else f"{verb} · {duration(max(1, round(seconds)))}"
 
 
 def prompt_words(project: Project | None) -> View:
