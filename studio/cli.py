@@ -267,6 +267,7 @@ def _requests(studio: "Studio", choices: dict[str, Any], *, continues: bool) -> 
     from pydantic import ValidationError
 
     from studio.extend import plan
+    from studio.handover import continuing_card
     from studio.timeline import ChunkRequest
 
     default = studio.default_request(choices["model"])
@@ -292,7 +293,8 @@ def _requests(studio: "Studio", choices: dict[str, Any], *, continues: bool) -> 
         raise InputError(f"The option {at['loc'][-1]} cannot be {at['input']!r}. {at['msg']}.") from error
     prompts = [choices["prompt"], *(choices["then"] or [])]
     card = studio.card(first.model)
-    return plan(first, prompts, card, seconds=choices["seconds"], continues=continues)
+    after = continuing_card(card, studio.card)
+    return plan(first, prompts, card, seconds=choices["seconds"], continues=continues, after=after)
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -76,6 +76,7 @@ def plan(
     *,
     seconds: float | None = None,
     continues: bool = False,
+    after: ModelCard | None = None,
 ) -> list[ChunkRequest]:
     """One request a chunk for a film of a given length; every prompt gets an equal share of the chunks.
 
@@ -87,11 +88,12 @@ def plan(
         card: of the model.
         seconds: length of what is to be made, rounded up to whole chunks; None makes one chunk a prompt.
         continues: whether the first of these chunks continues a film.
+        after: of the model that continues what `card` began; None if it is the same.
 
     Raises:
         InputError: if the length is no positive number, or too short for that many prompts.
     """
-    new_frames = first.num_frames - card.prefix_frames
+    new_frames = first.num_frames - (after or card).prefix_frames
     if new_frames < 1:
         raise InputError(
             f"A chunk that continues a film repeats {card.prefix_frames} frames of it, so chunks of "

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 from studio import checks, costs
 from studio.costs import Cost
 from studio.errors import InputError
+from studio.handover import handed_over
 from studio.making import Maker
 from studio.recorder import LiveView
 from studio.settings import Settings
@@ -215,10 +216,11 @@ class Studio:
         """
         if not 1 <= len(requests) <= checks.MAX_SEGMENTS:
             raise InputError(f"A film is made of 1 to {checks.MAX_SEGMENTS} segments, not {len(requests)}.")
-        checked = [
-            checks.check_request(self.card(request.model), request, continues=continues or index > 0)
-            for index, request in enumerate(requests)
-        ]
+        checked = []
+        for index, request in enumerate(requests):
+            goes_on = continues or index > 0
+            made = handed_over(request, self.card) if goes_on else request
+            checked.append(checks.check_request(self.card(made.model), made, continues=goes_on))
         self.store.check_disk()
         return checked
 

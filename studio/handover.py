@@ -1,0 +1,50 @@
+"""Models that make clips from words alone hand over to the partner named on their card."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from studio.errors import InputError
+from studio.timeline import ChunkRequest
+
+if TYPE_CHECKING:
+    from models.video_model import ModelCard
+
+
+def continuing_card(card: ModelCard, card_of: Callable[[str], ModelCard]) -> ModelCard:
+    """The card that makes the chunks after the first: the model's own, or its partner's."""
+    return card_of(card.partner) if card.partner and not card.takes_image else card
+
+
+def handed_over(request: ChunkRequest, card_of: Callable[[str], ModelCard]) -> ChunkRequest:
+    """The request for a chunk that continues a film, made by a model that can continue one.
+
+    The film keeps its size where the partner can draw it. What only made sense for the first model (steps,
+    guidance, length) becomes the partner's default where it is the first one's default or not legal.
+
+    Args:
+        request: for a chunk that continues a film.
+        card_of: the card of a name.
+    """
+    first = card_of(request.model)
+    card = continuing_card(first, card_of)
+    if card is first:
+        return request
+    changes: dict[str, object] = {"model": card.name}
+    for name in ("num_inference_steps", "preview_steps", "guidance_scale", "num_frames"):
+        if getattr(request, name) == getattr(first, name):
+            changes[name] = getattr(card, name)
+    if not _legal(lambda: card.check_num_frames(request.num_frames)):
+        changes["num_frames"] = card.num_frames
+    if not _legal(lambda: card.check_size(request.height, request.width)):
+        changes |= {"height": card.height, "width": card.width}
+    return request.model_copy(update=changes)
+
+
+def _legal(check: Callable[[], object]) -> bool:
+    try:
+        check()
+    except InputError:
+        return False
+    return True

@@ -1,0 +1,43 @@
+"""A model of words alone makes the first chunk; its partner continues the film."""
+
+import dataclasses
+
+import pytest
+
+from models.catalog import card as pocket
+from studio.handover import continuing_card, handed_over
+from studio.timeline import ChunkRequest
+
+PARTNER = dataclasses.replace(
+    pocket("pocket"), name="partner", num_frames=25, num_inference_steps=40, guidance_scale=6.0
+)
+WORDS = dataclasses.replace(PARTNER, name="words", takes_image=False, prefix_frames=0, partner="partner",
+                            num_frames=17, num_inference_steps=20, guidance_scale=4.0)  # fmt: skip
+CARDS = {each.name: each for each in (PARTNER, WORDS)}
+REQUEST = ChunkRequest(prompt="a fox", model="words", height=128, width=160, num_frames=17,
+                       num_inference_steps=20, guidance_scale=4.0)  # fmt: skip
+
+
+def test_the_partner_continues_with_its_own_defaults_at_the_size_of_the_film():
+    made = handed_over(REQUEST, CARDS.__getitem__)
+    assert (made.model, made.prompt, made.seed) == ("partner", "a fox", REQUEST.seed)
+    assert (made.num_frames, made.num_inference_steps, made.guidance_scale) == (25, 40, 6.0)
+    assert (made.height, made.width) == (128, 160)
+
+
+def test_what_was_chosen_by_hand_stands():
+    made = handed_over(REQUEST.model_copy(update={"num_inference_steps": 12}), CARDS.__getitem__)
+    assert made.num_inference_steps == 12
+
+
+def test_a_size_that_the_partner_cannot_draw_becomes_its_own():
+    cards = {**CARDS, "partner": dataclasses.replace(PARTNER, size_multiple=128)}
+    made = handed_over(REQUEST, cards.__getitem__)
+    assert (made.height, made.width) == (PARTNER.height, PARTNER.width)
+
+
+@pytest.mark.parametrize("name", ["partner"])
+def test_a_model_that_takes_images_continues_its_own_films(name):
+    request = REQUEST.model_copy(update={"model": name})
+    assert handed_over(request, CARDS.__getitem__) is request
+    assert continuing_card(CARDS[name], CARDS.__getitem__) is CARDS[name]
