@@ -57,7 +57,11 @@ class LinGenTransformer3DModel(ModelMixin, ConfigMixin):
     """Predicts the flow-matching velocity `noise - clean` of video latents.
 
     Every latent frame stands at its own timestep: frames given as condition at 0, the others anywhere up to
-    1000. Layers read the tokens through `LinGenBlock`s; see LinGen (CVPR 2025), supplement E.
+    1000. Layers read the tokens through `LinGenBlock`s; see LinGen (CVPR 2025), supplement E.1.
+
+    The defaults are the 4 B model as far as the supplement tells: 32 layers, 20 heads, width 2560, hidden
+    state 128, head dimension 64 of Mamba-2. Both windows, the hidden width of SwiGLU and the widths of
+    latents and text are our choice.
 
     Args:
         in_channels: latent channels.

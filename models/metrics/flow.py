@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +32,7 @@ def optical_flow(frames: Frames) -> Flow:
         raise InputError(
             "Optical flow needs OpenCV. Install it with `pip install 'chunkwise-studio[evaluation]'`."
         ) from error
-    method = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    method: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in np.ascontiguousarray(frames)]
     return np.stack([method.calc(before, after, None) for before, after in itertools.pairwise(grey)])
 

@@ -152,11 +152,11 @@ def exponent(points: dict[int, float]) -> float:
     """
     import numpy as np
 
-    used = [(math.log(n), math.log(max(value, 1e-9))) for n, value in sorted(points.items())]
-    if len(used) < 2:
+    if len(points) < 2:
         raise InputError("Fewer than two sizes could be measured. Free some memory, or give more time.")
-    used = used[-max(2, math.ceil(len(used) / 2)) :]
-    return float(np.polyfit(*zip(*used, strict=True), 1)[0])
+    used = sorted(points)[-max(2, math.ceil(len(points) / 2)) :]
+    values = [max(points[tokens], 1e-9) for tokens in used]
+    return float(np.polyfit(np.log(used), np.log(values), 1)[0])
 
 
 def _panel(title: str, unit: str, points: dict[str, dict[int, float]]) -> Panel:
