@@ -74,7 +74,8 @@ def prefix_lengths(card: ModelCard) -> tuple[int, ...]:
     Raises:
         InputError: if the model makes clips from words alone.
     """
-    card.check_guides(has_guide=True)
+    if not card.takes_image:
+        card.check_guides(has_guide=True)
     longer = range(card.frame_offset, card.prefix_frames + 1, card.frame_stride)
     return tuple(sorted({1, *(n for n in longer if n > 1)}))
 

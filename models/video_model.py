@@ -48,7 +48,7 @@ class ModelCard:
         shift: the authors' timestep shift of the flow; None keeps the checkpoint's own.
         options: further arguments of the pipeline's call with the authors' values, by name.
         takes_text, takes_image: what a first chunk can be made from: words alone, or a guide image.
-        takes_last_image: whether the chunk can be led to a picture of its last frame.
+        takes_last_image, needs_last_image: whether the chunk can, or must, be led to a given last frame.
         reads_prompt: whether words steer the clip at all.
         prefix_frames: how many frames at the end of a chunk condition the next one; 1 is the last frame only,
             0 a model that makes clips from words alone.
@@ -90,6 +90,7 @@ class ModelCard:
     takes_text: bool = True
     takes_image: bool = True
     takes_last_image: bool = False
+    needs_last_image: bool = False
     reads_prompt: bool = True
     prefix_frames: int = 1
     partner: str = ""
@@ -177,6 +178,10 @@ class ModelCard:
             raise InputError(f"{self.title} animates an image. Give a guide image, or choose another model.")
         if has_last_image and not self.takes_last_image:
             raise InputError(f"{self.title} takes no last image. Remove it, or choose another model.")
+        if self.needs_last_image and not has_last_image:
+            raise InputError(
+                f"{self.title} fills in between two images. Give a last image too, or choose another model."
+            )
         if has_last_image and not has_guide:
             raise InputError("A last image needs a first one. Give a guide image too.")
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from importlib import import_module
 
 import pytest
+from diffusers.hooks._helpers import TransformerBlockRegistry
 from diffusers.models.cache_utils import CacheMixin
 
 from models.catalog import CARDS
@@ -22,7 +24,8 @@ def kind(card: ModelCard) -> tuple[object, ...]:
         card.takes_guidance,
         card.takes_negative,
     )
-    return card.family, card.pipeline_class, takes, card.prefix_frames > 1, tuple(sorted(card.options))
+    shape = (card.frame_stride, card.size_multiple, card.fixed_size, card.needs_last_image)
+    return card.family, card.pipeline_class, takes, shape, card.prefix_frames > 1, tuple(sorted(card.options))
 
 
 KINDS: dict[tuple[object, ...], ModelCard] = {}
@@ -37,9 +40,17 @@ def models(which: Callable[[ModelCard], bool] = lambda _: True) -> pytest.MarkDe
 
 
 def caches(card: ModelCard) -> bool:
-    """Whether the denoising network offers diffusers' attention caches."""
-    networks = family(card.family).pipeline_class(card)._get_signature_types().get("transformer", ())
-    return any(isinstance(each, type) and issubclass(each, CacheMixin) for each in networks)
+    """Whether diffusers' first-block cache knows the network, and the pipeline works with caches."""
+    pipeline = family(card.family).pipeline_class(card)
+    if "cache_context(" not in inspect.getsource(pipeline.__call__):
+        return False
+    networks = pipeline._get_signature_types().get("transformer", ())
+    TransformerBlockRegistry._register()
+    known = {block.__module__ for block in TransformerBlockRegistry._registry}
+    return any(
+        isinstance(each, type) and issubclass(each, CacheMixin) and each.__module__ in known
+        for each in networks
+    )
 
 
 def tiny(card: ModelCard, folder: object) -> ModelCard:

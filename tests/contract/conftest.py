@@ -42,24 +42,36 @@ def picture(model):
 
 @pytest.fixture
 def encode(model, picture):
-    """`encode(prompt, ...)`: with a guide image where the model needs one."""
+    """`encode(prompt, ...)`: with a guide image and a last image where the model needs them."""
 
     def condition(prompt="a fox runs through snow", **steering):
         if not model.card.takes_text:
             steering.setdefault("guide", picture())
+        if model.card.needs_last_image:
+            steering.setdefault("last_image", picture(seed=9)[0])
         return model.encode(prompt, **steering)
 
     return condition
 
 
+@pytest.fixture(scope="session")
+def plain_conditionings():
+    """By name of the model; one serves all tests, as it serves all candidates."""
+    return {}
+
+
 @pytest.fixture
-def begin(model, encode):
+def begin(model, encode, plain_conditionings):
     """`begin(seed)`; every run is closed at the end of the test."""
     runs = []
 
     def start(seed=0, steps=None, conditioning=None):
         steps = model.card.num_inference_steps if steps is None else steps
-        runs.append(model.begin(conditioning or encode(), seed, steps))
+        if conditioning is None:
+            if model.card.name not in plain_conditionings:
+                plain_conditionings[model.card.name] = encode()
+            conditioning = plain_conditionings[model.card.name]
+        runs.append(model.begin(conditioning, seed, steps))
         return runs[-1]
 
     yield start

@@ -38,10 +38,9 @@ def test_a_chunk_of_another_length_has_that_length(model, begin, encode):
     assert len(begin(steps=2, conditioning=encode(num_frames=length)).finish()) == length
 
 
-def test_a_suspended_run_gives_the_undisturbed_clip(begin, encode):
-    conditioning = encode()
-    undisturbed = begin(seed=7, conditioning=conditioning).finish()
-    run, other = begin(seed=7, conditioning=conditioning), begin(seed=8, conditioning=conditioning)
+def test_a_suspended_run_gives_the_undisturbed_clip(begin):
+    undisturbed = begin(seed=7).finish()
+    run, other = begin(seed=7), begin(seed=8)
     for step in range(1, run.num_inference_steps + 1):
         run.advance(step)
         assert run.step == step
@@ -84,26 +83,24 @@ def test_a_preview_needs_a_step(begin):
         begin().preview()
 
 
-def test_after_cancelling_in_the_middle_the_next_run_is_clean(begin, encode):
-    conditioning = encode()
-    expected = begin(seed=3, conditioning=conditioning).finish()
-    cancelled = begin(seed=4, conditioning=conditioning)
+def test_after_cancelling_in_the_middle_the_next_run_is_clean(begin):
+    expected = begin(seed=3).finish()
+    cancelled = begin(seed=4)
     cancelled.advance(2)
     cancelled.close()
-    np.testing.assert_array_equal(begin(seed=3, conditioning=conditioning).finish().frames, expected.frames)
+    np.testing.assert_array_equal(begin(seed=3).finish().frames, expected.frames)
 
 
 @models(caches)
-def test_after_cancelling_the_next_run_is_clean_even_with_a_cache(model, begin, encode):
+def test_after_cancelling_the_next_run_is_clean_even_with_a_cache(model, begin):
     """A cache keeps the residuals of the step before; those of a run that was broken off must be gone."""
-    conditioning = encode()
     network(model).enable_cache(FirstBlockCacheConfig(threshold=0.5))
     try:
-        expected = begin(seed=3, conditioning=conditioning).finish()
-        cancelled = begin(seed=4, conditioning=conditioning)
+        expected = begin(seed=3).finish()
+        cancelled = begin(seed=4)
         cancelled.advance(2)
         cancelled.close()
-        following = begin(seed=3, conditioning=conditioning).finish()
+        following = begin(seed=3).finish()
     finally:
         network(model).disable_cache()
     np.testing.assert_array_equal(following.frames, expected.frames)
@@ -180,7 +177,7 @@ def test_a_guide_of_another_size_is_cut_to_the_run(model, encode):
     assert encode(guide=guide).guide.shape[1:3] == (model.card.height, model.card.width)
 
 
-@models(lambda card: card.takes_image)
+@models(lambda card: card.takes_image and not card.needs_last_image)
 def test_a_guide_alone_is_enough(model, begin, picture):
     alone = model.encode("", guide=picture())
     assert len(begin(steps=2, conditioning=alone).finish()) == model.card.num_frames
@@ -211,6 +208,12 @@ def test_the_last_image_steers_the_clip(begin, encode, picture):
 def test_a_last_image_needs_a_first_one(model, picture):
     with pytest.raises(InputError, match="guide image"):
         model.encode("a fox", last_image=picture()[0])
+
+
+@models(lambda card: card.needs_last_image)
+def test_a_model_between_two_images_asks_for_both(model, picture):
+    with pytest.raises(InputError, match="last image"):
+        model.encode("a fox", guide=picture())
 
 
 @models(lambda card: not card.takes_last_image)
