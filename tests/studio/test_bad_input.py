@@ -31,7 +31,7 @@ BAD = {
     "guidance that is no number": ({"guidance_scale": float("nan")}, "guidance"),
     "missing guide": ({"guide": "0" * 32 + ".png"}, "Upload it again"),
     "guide from another place": ({"guide": "../../../etc/passwd"}, "Upload it again"),
-    "unknown model": ({"model": "sora"}, "Choose one of: pocket"),
+    "unknown model": ({"model": "sora"}, "Try pocket"),
 }
 
 

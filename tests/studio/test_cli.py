@@ -134,7 +134,7 @@ def test_the_same_film_is_made_by_extending_in_another_process(made, tmp_path, s
         (["make", "a fox", "--seed", "-1"], "whole number"),
         (["make", "a fox", "--seed", str(2**70)], "whole number"),
         (["make", "a fox", "--strategy", "magic"], "strategy"),
-        (["make", "a fox", "--model", "sora"], "Choose one of: pocket"),
+        (["make", "a fox", "--model", "sora"], "Try pocket"),
         (["make", "a fox", "--guide", "/nowhere/guide.png"], "no file guide.png"),
         (["make", "a fox", "--seconds", "0"], "Ask for a few seconds"),
         (["make", "a fox", "-o", "/"], "is a folder"),

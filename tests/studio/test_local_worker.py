@@ -46,7 +46,7 @@ def test_it_says_whether_the_model_is_loaded(worker):
 
 
 def test_an_unknown_model_is_told(worker):
-    with pytest.raises(InputError, match="Choose one of"):
+    with pytest.raises(InputError, match="lists them all"):
         worker.ready("sora")
 
 
