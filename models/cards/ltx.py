@@ -1,7 +1,7 @@
 """LTX-Video 0.9.5 to 0.9.8, by Lightricks.
 
-Sources: diffusers' page on LTX-Video and the defaults of `LTXConditionPipeline`. A distilled checkpoint needs no
-timesteps of its own: the pipeline's schedule of 8 steps is the one it was distilled for.
+Sources: diffusers' page on LTX-Video and the defaults of `LTXConditionPipeline`. A distilled checkpoint needs
+no timesteps of its own: the pipeline's schedule of 8 steps is the one it was distilled for.
 """
 
 from dataclasses import replace
