@@ -58,4 +58,4 @@ def save(folder: Path, card: ModelCard) -> ModelCard:
         feature_extractor=SiglipImageProcessor(size={"height": 32, "width": 32}),
     ).save_pretrained(folder)
     short = {"frame_stride": 4, "num_frames": 9, "min_frames": 9, "max_frames": 9}
-    return dataclasses.replace(card, height=16, width=16, num_inference_steps=4, **short)
+    return dataclasses.replace(card, height=16, width=16, num_inference_steps=3, **short)

@@ -118,7 +118,7 @@ def save(folder: Path, card: ModelCard) -> ModelCard:
         text_encoder = LlamaModel(llama(len(tokenizer)))
         pipeline = HunyuanVideoPipeline(text_encoder=text_encoder.eval(), **parts)
     pipeline.save_pretrained(folder)
-    return dataclasses.replace(card, height=16, width=16, num_frames=9, num_inference_steps=4)
+    return dataclasses.replace(card, height=16, width=16, num_frames=5, num_inference_steps=3)
 
 
 def llava(vocab_size: int, image_token: int) -> LlavaForConditionalGeneration:

@@ -41,5 +41,5 @@ def save(folder: Path, card: ModelCard) -> ModelCard:
         ),
     ).save_pretrained(folder)
     return dataclasses.replace(
-        card, height=16, width=16, num_frames=9, prefix_frames=5, num_inference_steps=4
+        card, height=16, width=16, num_frames=9, prefix_frames=5, num_inference_steps=3
     )
