@@ -1,0 +1,114 @@
+"""One picture from a prompt and a seed, to begin a film with: what Stable Diffusion does in the paper.
+
+Any diffusers text-to-image pipeline serves. It is loaded for one picture and let go of, so that it does not
+keep its memory from the video model.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from models import placement, weights
+from models.clip import Frames
+from models.continuation import cover
+from models.video_model import ModelCard
+
+IMAGE_MODEL = ModelCard(
+    name="sd-1.5",
+    title="Stable Diffusion 1.5",
+    family="image",
+    pipeline_class="AutoPipelineForText2Image",
+    source="stable-diffusion-v1-5/stable-diffusion-v1-5",
+    licence="CreativeML-OpenRAIL-M",
+    parameters_b=0.9,
+    fps=1,
+    height=512,
+    width=512,
+    size_multiple=8,
+    max_side=1024,
+    frame_stride=1,
+    frame_offset=0,
+    num_frames=1,
+    max_frames=1,
+    num_inference_steps=50,
+    preview_steps=10,
+    guidance_scale=7.5,
+    takes_image=False,
+    prefix_frames=0,
+    memory_gb=4,
+    notes="Makes the guide image of a film.",
+)
+"""The default, with diffusers' steps and guidance; another source may be any text-to-image pipeline."""
+
+
+def draw(
+    prompt: str,
+    seed: int,
+    card: ModelCard,
+    *,
+    negative_prompt: str = "",
+    num_inference_steps: int | None = None,
+    source: Path | str | None = None,
+    device: str | None = None,
+) -> Frames:
+    """Draw a guide image for a video model.
+
+    The picture is drawn near the image model's own size in the shape of the card's default size, then scaled
+    to that size.
+
+    Args:
+        prompt: what is seen.
+        seed: of the initial noise.
+        card: of the video model.
+        negative_prompt: what to keep away from.
+        num_inference_steps: None for the image model's own.
+        source: folder or hub id of another text-to-image pipeline.
+        device: `cpu`, `cuda`, ...; None lets `models.placement` choose.
+
+    Returns:
+        `[H, W, 3]` uint8 at the card's default size.
+
+    Raises:
+        InputError: if the prompt is empty, the steps are outside their limits, or weights are missing.
+    """
+    steps = IMAGE_MODEL.num_inference_steps if num_inference_steps is None else num_inference_steps
+    IMAGE_MODEL.check_steps(steps)
+    prompt = IMAGE_MODEL.check_prompt(prompt)
+    height, width = drawing_size(card)
+    pipeline = load(source, device)
+    with torch.no_grad():
+        image = pipeline(
+            prompt,
+            negative_prompt=negative_prompt.strip() or None,
+            height=height,
+            width=width,
+            num_inference_steps=steps,
+            generator=torch.Generator("cpu").manual_seed(seed),
+            output_type="np",
+        ).images[0]
+    return cover((image * 255).round().astype(np.uint8), card.height, card.width)
+
+
+def drawing_size(card: ModelCard) -> tuple[int, int]:
+    """Height and width to draw at: the shape of the card, the area of the image model, multiples of eight."""
+    multiple = IMAGE_MODEL.size_multiple
+    scale = min(1.0, (IMAGE_MODEL.height * IMAGE_MODEL.width / (card.height * card.width)) ** 0.5)
+    height, width = (
+        max(multiple, round(side * scale / multiple) * multiple) for side in (card.height, card.width)
+    )
+    return height, width
+
+
+def load(source: Path | str | None, device: str | None) -> Any:
+    """The text-to-image pipeline, placed."""
+    from diffusers import AutoPipelineForText2Image
+
+    place = placement.choose(IMAGE_MODEL, placement.this_machine(), device)
+    dtype = getattr(torch, place.dtype)
+    pipeline = weights.load_pipeline(AutoPipelineForText2Image, IMAGE_MODEL, source, dtype).to(place.device)
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline

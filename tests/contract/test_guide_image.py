@@ -1,0 +1,93 @@
+"""A guide image from words, by a tiny random Stable Diffusion pipeline."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from diffusers import AutoencoderKL, PNDMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+from transformers import CLIPTextConfig, CLIPTextModel
+
+from models.catalog import card
+from models.errors import InputError
+from models.guide_image import draw, drawing_size
+from tests.tiny_text import clip_tokenizer
+
+WIDE = dataclasses.replace(card("pocket"), height=24, width=40)
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory):
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("sd")
+    tokenizer = clip_tokenizer()
+    text = CLIPTextConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        intermediate_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+    )
+    blocks = {"block_out_channels": (32, 32), "layers_per_block": 1}
+    StableDiffusionPipeline(
+        vae=AutoencoderKL(
+            **blocks,
+            down_block_types=("DownEncoderBlock2D",) * 2,
+            up_block_types=("UpDecoderBlock2D",) * 2,
+            latent_channels=4,
+        ),
+        text_encoder=CLIPTextModel(text).eval(),
+        tokenizer=tokenizer,
+        unet=UNet2DConditionModel(
+            **blocks,
+            down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+            up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+            cross_attention_dim=32,
+            attention_head_dim=2,
+            sample_size=8,
+        ),
+        scheduler=PNDMScheduler(skip_prk_steps=True),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    ).save_pretrained(folder)
+    return folder
+
+
+def picture(source, prompt="a fox", seed=0, for_card=WIDE):
+    return draw(prompt, seed, for_card, source=source, device="cpu", num_inference_steps=2)
+
+
+def test_the_picture_has_the_size_of_the_video_model(source):
+    image = picture(source)
+    assert image.shape == (24, 40, 3)
+    assert image.dtype == np.uint8
+
+
+def test_prompt_and_seed_determine_the_picture(source):
+    first = picture(source)
+    np.testing.assert_array_equal(first, picture(source))
+    assert (first != picture(source, seed=1)).any()
+    assert (first != picture(source, prompt="a boat at sea")).any()
+
+
+@pytest.mark.parametrize(("height", "width"), [(128, 128), (480, 720), (720, 1280), (1280, 720)])
+def test_it_is_drawn_in_the_shape_of_the_clip_at_no_more_than_the_image_models_area(height, width):
+    drawn_height, drawn_width = drawing_size(dataclasses.replace(WIDE, height=height, width=width))
+    assert drawn_height % 8 == drawn_width % 8 == 0
+    assert drawn_height / drawn_width == pytest.approx(height / width, rel=0.05)
+    assert drawn_height * drawn_width < 512 * 512 * 1.05
+
+
+def test_an_empty_prompt_or_too_many_steps_are_refused_before_anything_is_loaded():
+    with pytest.raises(InputError, match="prompt is empty"):
+        draw(" ", 0, WIDE, source="/nowhere")
+    with pytest.raises(InputError, match="steps"):
+        draw("a fox", 0, WIDE, source="/nowhere", num_inference_steps=1000)
+
+
+def test_missing_weights_are_told(tmp_path):
+    with pytest.raises(InputError, match="missing"):
+        draw("a fox", 0, WIDE, source=tmp_path / "none")
