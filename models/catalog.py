@@ -2,13 +2,15 @@
 
 A new checkpoint is one `ModelCard` in `models.cards`, plus one module in `models.families` if its pipeline's
 arguments are new.
-Importing this module loads no torch.
+Importing this module loads no torch. `python -m models.catalog FILE` writes the table as Markdown.
 """
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import pkgutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,10 +43,13 @@ def card(name: str) -> ModelCard:
     """The card of a model.
 
     Raises:
-        InputError: naming the models there are.
+        InputError: naming those that are called something like it.
     """
     if name not in CARDS:
-        raise InputError(f"There is no model called {name!r}. Choose one of: {', '.join(sorted(CARDS))}.")
+        near = difflib.get_close_matches(name, CARDS, n=3, cutoff=0.4) or [next(iter(CARDS))]
+        raise InputError(
+            f"There is no model called {name!r}. Try {' or '.join(near)}; `studio models` lists them all."
+        )
     return CARDS[name]
 
 
@@ -70,3 +75,9 @@ def load_model(
     from models.diffusers_run import DiffusersModel
 
     return DiffusersModel.load(card(name), device=device, source=source, tell=tell)
+
+
+if __name__ == "__main__":
+    from models import card_table
+
+    Path(sys.argv[1]).write_text(card_table.page(), encoding="utf-8")

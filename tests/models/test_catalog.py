@@ -3,9 +3,11 @@
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from models import card_table
 from models.catalog import CARDS, card, load_model
 from models.errors import InputError
 
@@ -13,7 +15,7 @@ from models.errors import InputError
 @pytest.mark.parametrize("name", ["", "Pocket", "sdv"])
 def test_an_unknown_model_is_refused_with_the_known_ones(name):
     for ask in (card, load_model):
-        with pytest.raises(InputError, match=r"Choose one of: .*pocket"):
+        with pytest.raises(InputError, match="`studio models` lists them all"):
             ask(name)
 
 
@@ -49,3 +51,15 @@ def test_the_embedded_model_comes_first():
 def test_reading_the_table_loads_no_torch():
     code = "import sys, models.catalog, models.scoring; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_documentation_of_the_models_is_what_the_cards_say():
+    documented = Path(__file__).parents[2] / "docs" / "models.md"
+    assert documented.read_text(encoding="utf-8") == card_table.page(), f"run: {card_table.COMMAND}"
+
+
+@pytest.mark.parametrize("model", CARDS.values(), ids=CARDS)
+def test_a_line_of_the_documentation_has_every_column(model):
+    cells = card_table.row(model)
+    assert len(cells) == len(card_table.HEADINGS)
+    assert all(cell and "|" not in cell for cell in cells)
