@@ -1,0 +1,31 @@
+"""SANA-Video, by NVIDIA and MIT HAN Lab.
+
+Sources: diffusers' page on SANA-Video and the checkpoints' own files.
+"""
+
+from models.video_model import ModelCard
+
+CARDS = (
+    ModelCard(
+        name="sana-video",
+        title="SANA-Video 480p (2B)",
+        family="sana_video",
+        pipeline_class="SanaVideoPipeline",
+        source="Efficient-Large-Model/SANA-Video_2B_480p_diffusers",
+        licence="https://huggingface.co/Efficient-Large-Model/SANA-Video_2B_480p_diffusers",
+        parameters_b=2,
+        fps=16,
+        height=480,
+        width=832,
+        size_multiple=32,
+        frame_stride=4,
+        frame_offset=1,
+        num_frames=81,
+        max_frames=81,
+        num_inference_steps=50,
+        preview_steps=8,
+        guidance_scale=6.0,
+        memory_gb=16,
+        notes="Attention of linear cost: quick for its size. From words or an image.",
+    ),
+)
