@@ -9,8 +9,6 @@ from dataclasses import replace
 
 from models.video_model import ModelCard
 
-HD = {"height": 720, "width": 1280, "shift": 5.0}
-
 TEXT_1_3B = ModelCard(
     name="wan2.1-t2v-1.3b",
     title="Wan 2.1 T2V 1.3B",
@@ -44,7 +42,9 @@ TEXT_14B = replace(
     title="Wan 2.1 T2V 14B",
     source="Wan-AI/Wan2.1-T2V-14B-Diffusers",
     parameters_b=14,
-    **HD,
+    height=720,
+    width=1280,
+    shift=5.0,
     guidance_scale=5.0,
     partner="wan2.1-i2v-14b-720p",
     memory_gb=60,

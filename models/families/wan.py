@@ -104,7 +104,8 @@ def first_latents(pipeline: Any, image: Image.Image, conditioning: Conditioning)
     """The guide's latent frame `[1, C, 1, h, w]`, scaled as the network sees it."""
     vae = pipeline.vae
     pixels = pipeline.video_processor.preprocess(image, height=conditioning.height, width=conditioning.width)
-    latents = vae.encode(pixels.unsqueeze(2).to(vae.device, vae.dtype)).latent_dist.mode().float()
+    pixels = pixels.unsqueeze(2).to(pipeline._execution_device, vae.dtype)
+    latents = vae.encode(pixels).latent_dist.mode().float()
     mean, scale = latent_statistics(vae, latents)
     return (latents - mean) * scale
 
