@@ -159,7 +159,8 @@ class ModelCard:
             )
         for steps in (num_inference_steps, preview_steps):
             if steps in self.steps_left_out:
-                near = next(n for n in range(steps, 0, -1) if n not in self.steps_left_out)
+                others = (*range(steps, 0, -1), *range(steps, self.max_steps + 1))
+                near = next(n for n in others if n not in self.steps_left_out)
                 raise InputError(
                     f"The scheduler of {self.title} does not arrive at a clean clip in {steps} steps. "
                     f"Try {near}."
