@@ -205,11 +205,11 @@ def projects(data: Data = None) -> None:
             changed = each.updated.astimezone().strftime("%Y-%m-%d %H:%M")
             length = f"{each.seconds:.1f} s"
             table.add_row(escape(each.title), length, str(each.num_segments), changed, each.id[:12])
-        where = studio.settings.data_dir
         if table.row_count:
             Console(soft_wrap=True).print(table)
-        else:
-            print(f'There is no project in {where} yet. Make one: studio make "a fox runs through snow"')
+            return
+        print(f"There is no project in {studio.settings.data_dir} yet.")
+        print('Make one: studio make "a fox runs through snow"')
 
 
 @app.command()
@@ -225,6 +225,19 @@ def export(
         _check_output(output)
         _copy(studio, _find(studio, project).id, output)
         print(output)
+
+
+@app.command()
+def restore(
+    film: Annotated[Path, typer.Argument(metavar="FILM", help="An mp4 or webm that was exported.")],
+    data: Data = None,
+) -> None:
+    """Make a project of a film again, to go on with it."""
+    with _studio(data) as studio:
+        project = studio.restore(film)
+        if project is None:
+            raise InputError(f"{film} is no film of this studio. Choose an mp4 or webm that it exported.")
+        print(f"{project.title}, {len(project.branch())} segments: studio extend {project.id[:12]}")
 
 
 app.command()(models)
@@ -334,7 +347,7 @@ def _work(
     """Make the segments, show how it goes, and say where the film lies."""
     from studio.terminal import watch
 
-    console.print(studio.film_cost(requests).sentence, highlight=False)
+    console.print(studio.cost(*requests).sentence, highlight=False)
     studio.start(warm=False)
     view = watch(studio, studio.make(project.id, requests), project.id, console)
     made = studio.project(project.id)
@@ -374,7 +387,7 @@ def _check_output(output: Path | None) -> None:
 def _copy(studio: "Studio", project_id: str, output: Path | None) -> Path:
     """Write the film to a file, or leave it in the project; gives where it lies."""
     if output is None:
-        return studio.film(project_id)
+        return studio.export(project_id)
     film = studio.export(project_id, SUFFIXES[output.suffix.lower()])
     try:
         shutil.copyfile(film, output)

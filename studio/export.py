@@ -87,10 +87,22 @@ def recipe(project: Project) -> dict[str, Any]:
                 "revision": segment.revision,
                 "num_frames": segment.num_frames,
                 "fps": segment.fps,
+                "scores": segment.scores,
             }
             for segment in project.branch()
         ],
     }
+
+
+def has_recipe(path: Path) -> bool:
+    """Whether a file is a film that `export` made, so that its project can be restored."""
+    if path.suffix.lower() not in media.VIDEOS:
+        return False
+    try:
+        read_recipe(path)
+    except InputError:
+        return False
+    return True
 
 
 def read_recipe(path: Path) -> dict[str, Any]:

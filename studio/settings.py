@@ -15,7 +15,7 @@ class Settings(BaseSettings):
         host, port: where the page listens; port None takes the first free one from 7860.
         model: the card that is loaded first.
         warm: load the model in the background at start.
-        max_upload_mb: largest guide image taken, in MiB.
+        max_upload_mb, max_film_mb: largest guide image, and largest film or video taken, in MiB.
         min_free_mb: free disk below which no new work is begun, in MiB.
         device: where the model runs, as torch names it; None chooses, as for the next three.
         offload: `none`, `model` (one part of the pipeline at a time on the GPU), `group` (a few layers at a
@@ -36,6 +36,7 @@ class Settings(BaseSettings):
     model: str = "pocket"
     warm: bool = True
     max_upload_mb: int = Field(default=20, ge=1)
+    max_film_mb: int = Field(default=500, ge=1)
     min_free_mb: int = Field(default=200, ge=0)
     device: str | None = None
     offload: Literal["none", "model", "group", "disk"] | None = None

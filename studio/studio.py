@@ -125,12 +125,8 @@ class Studio:
             preview_steps=card.preview_steps,
         )
 
-    def cost(self, request: ChunkRequest) -> Cost:
-        """What one segment will take, from timings measured on this machine; checks nothing."""
-        return costs.cost(request, self.store.timing)
-
-    def film_cost(self, requests: Sequence[ChunkRequest]) -> Cost:
-        """What several segments will take."""
+    def cost(self, *requests: ChunkRequest) -> Cost:
+        """What one or more segments will take, from timings measured on this machine; checks nothing."""
         return costs.film_cost(requests, self.store.timing)
 
     # Projects
@@ -183,8 +179,19 @@ class Studio:
         if project.gallery is not None:
             self.worker.release(project.gallery.id)
 
+    def restore(self, path: Path | str) -> Project | None:
+        """A new project from a film that was exported, or None if the file is no such film.
+
+        Raises:
+            InputError: if the film does not fit the recipe in it.
+        """
+        from studio.extend import longest_prefix
+        from studio.restore import restore
+
+        return restore(Path(path), self.store, longest_prefix(self.worker))
+
     def add_guide(self, project_id: str, path: Path | str) -> str:
-        """Take an image into a project, to be named as `ChunkRequest.guide` of a first segment.
+        """Take an image, or a video's last frame, to be named as `ChunkRequest.guide` of a first segment.
 
         Returns:
             Its media name.
@@ -192,11 +199,13 @@ class Studio:
         Raises:
             InputError: if there is no such project, or the file is no image, is broken or too large.
         """
-        from studio.media import read_guide, write_frames_png
+        from studio.media import VIDEOS, read_guide, read_last_frame, write_frames_png
 
         self.store.load(project_id)
         self.store.check_disk()
-        image = read_guide(Path(path), self.settings.max_upload_mb)
+        is_video = Path(path).suffix.lower() in VIDEOS
+        at, limit = Path(path), self.settings.max_upload_mb
+        image = read_last_frame(at) if is_video else read_guide(at, limit)
         return self.store.write_media(project_id, ".png", lambda to: write_frames_png(image[None], to))
 
     # Work
@@ -340,16 +349,10 @@ class Studio:
         """
         return self.store.media_path(project_id, name)
 
-    def film(self, project_id: str) -> Path:
-        """The film as one mp4, made when its segments have changed.
-
-        Raises:
-            InputError: if the film has no segment yet.
-        """
-        return self.export(project_id, "mp4")
-
     def export(self, project_id: str, kind: str = "mp4") -> Path:
         """The film in a format: `mp4`, `webm`, `gif`, `frames` (a zip of stills), or `otioz` for editors.
+
+        It is made when its segments have changed.
 
         Raises:
             InputError: if the kind is unknown, or the film has no segment yet.

@@ -51,7 +51,7 @@ def film(segments: int) -> float:
             view = studio.wait(studio.make(project.id, requests))
             if view.state != "done":
                 raise InputError(view.error or f"The job was {view.state}.")
-            studio.film(project.id)
+            studio.export(project.id)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
 

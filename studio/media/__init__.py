@@ -8,20 +8,25 @@ from studio.media.pictures import (
     write_frames_png,
 )
 from studio.media.video import (
+    VIDEOS,
     VideoInfo,
     count_frames,
+    cut,
     join,
     joined_frames,
     read_frames,
     read_info,
+    read_last_frame,
     write_clip,
     write_gif,
     write_webm,
 )
 
 __all__ = [
+    "VIDEOS",
     "VideoInfo",
     "count_frames",
+    "cut",
     "join",
     "joined_frames",
     "png_bytes",
@@ -30,6 +35,7 @@ __all__ = [
     "read_frames_png",
     "read_guide",
     "read_info",
+    "read_last_frame",
     "write_clip",
     "write_frames_png",
     "write_gif",

@@ -8,10 +8,12 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,6 +28,7 @@ from studio.errors import InputError
 
 Frame = NDArray[np.uint8]
 Quality = Literal["preview", "full"]
+VIDEOS = (".mp4", ".webm", ".mov", ".mkv")
 
 _TICKS = 120_000  # of an mp4 in a second: whole numbers for 24000/1001 and all other common rates
 _MANY_PIXELS = 512 * 512  # below it a second encoder thread costs more than it brings
@@ -134,6 +137,18 @@ def read_frames(path: Path) -> Iterator[Frame]:
             yield frame.to_ndarray(format="rgb24")
 
 
+def read_last_frame(path: Path) -> Frame:
+    """The last frame of a video, `[H, W, 3]` uint8 RGB.
+
+    Raises:
+        InputError: if it cannot be read.
+    """
+    last = deque(read_frames(path), maxlen=1)
+    if not last:
+        raise InputError(f"{path.name} holds no frame. Choose another file.")
+    return last[0]
+
+
 def count_frames(path: Path) -> int:
     """Frames in a video file, counted without decoding.
 
@@ -163,6 +178,31 @@ def join(paths: Sequence[Path], out: Path, comment: str = "") -> int:
     if len({_signature(path) for path in paths}) == 1:
         return _checked(out, _copy(paths, out, comment))
     return _encode(out, _timed_frames(paths), read_info(paths[0]).fps, _FULL, comment)
+
+
+def cut(path: Path, first: int, count: int, out: Path) -> int:
+    """Write some frames of a video as a clip of their own, without loss where a joined film begins a clip.
+
+    Args:
+        path: the video.
+        first: number of the first frame, from 0.
+        count: frames, at least 1.
+        out: the clip, an mp4.
+
+    Raises:
+        InputError: if the video cannot be read, or is shorter.
+    """
+    with _opened(path) as source:
+        stream = source.streams.video[0]
+        packets = list(islice((each for each in source.demux(stream) if each.size), first, first + count))
+        if len(packets) < count:
+            raise InputError(f"{path.name} is shorter than it says. Choose the film as it was exported.")
+        whole = packets[0].is_keyframe and stream.codec_context.name == "h264"
+        if whole:
+            _copy_packets(packets, stream, out)
+    if not whole:
+        return write_clip(out, islice(read_frames(path), first, first + count), read_info(path).fps)
+    return _checked(out, count)
 
 
 def joined_frames(paths: Sequence[Path]) -> Iterator[Frame]:
@@ -301,6 +341,16 @@ def _copy(paths: Sequence[Path], out: Path, comment: str) -> int:
                 count += 1
             offset = end
     return count
+
+
+def _copy_packets(packets: Sequence[Any], stream: Any, out: Path) -> None:
+    begin = packets[0].dts
+    with av.open(str(out), "w", format="mp4", options=_FULL.container_options) as container:
+        target = container.add_stream_from_template(stream)
+        for packet in packets:
+            packet.pts, packet.dts = packet.pts - begin, packet.dts - begin
+            packet.stream = target
+            container.mux(packet)
 
 
 def _packets(path: Path) -> Iterator[tuple[Any, Any]]:

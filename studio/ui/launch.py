@@ -41,7 +41,7 @@ def options(settings: Settings) -> dict[str, Any]:
         "footer_links": [],
         "run_history": False,
         "enable_monitoring": False,
-        "max_file_size": f"{settings.max_upload_mb}mb",
+        "max_file_size": f"{max(settings.max_upload_mb, settings.max_film_mb)}mb",
         "show_error": True,
         "ssr_mode": False,
     }

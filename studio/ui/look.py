@@ -80,7 +80,7 @@ def look(studio: Studio, where: Where) -> Look:
     live = studio.live(project_id) if job else None
     film, saved, trouble = None, None, trouble_of(studio, str(where.get("job") or ""), job_id)
     try:
-        film = file_url(studio.film(project_id)) if project.head else None
+        film = file_url(studio.export(project_id)) if project.head else None
         if kind := str(where.get("save") or ""):
             saved = file_url(studio.export(project_id, kind))
     except InputError as problem:

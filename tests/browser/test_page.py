@@ -187,6 +187,21 @@ def test_a_film_can_start_from_an_image(server, open_page, tmp_path: Path) -> No
     expect(page.locator(".guide")).to_be_hidden()
 
 
+def test_a_film_file_restores_its_project(server, open_page, tmp_path: Path) -> None:
+    page = open_page(server.url)
+    small(page)
+    make_segment(page, "A fox runs through snow")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download mp4").click()
+    download.value.save_as(tmp_path / "film.mp4")
+    other = open_page(server.url)
+    chosen = other.locator("#upload").locator("xpath=..").locator("input[type=file]")
+    chosen.set_input_files(tmp_path / "film.mp4")
+    expect(segments(other)).to_have_count(1)
+    expect(other.locator(".segment .caption b")).to_have_text("A fox runs through snow")
+    expect(other.get_by_label("What happens next?")).to_be_visible()
+
+
 def test_a_phone_shows_everything_without_scrolling_sideways(server, open_page) -> None:
     page = open_page(server.url, width=390, height=844, has_touch=True, color_scheme="dark")
     assert overflow(page) <= 0

@@ -119,7 +119,7 @@ def test_a_title_is_a_few_words(studio, title):
 
 def test_a_film_without_segments_cannot_be_exported(studio):
     with pytest.raises(InputError, match="Make a segment first"):
-        studio.film(studio.create_project().id)
+        studio.export(studio.create_project().id)
 
 
 def test_undo_of_nothing_is_told(studio):

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from studio.media import count_frames, read_frames, read_frames_png
+from studio.media import count_frames, read_frames, read_frames_png, read_guide, write_clip
 from studio.studio import Studio
 from studio.timeline import ChunkRequest, Project
+from tests.studio import samples
 
 
 def searched(studio: Studio, request: ChunkRequest, project_id: str | None = None) -> Project:
@@ -130,7 +131,7 @@ def test_a_project_is_there_again_when_the_studio_is_opened_again(open_studio, r
     again = open_studio()
     assert again.project(before.id) == before
     assert [summary.id for summary in again.projects()] == [before.id]
-    assert count_frames(again.film(before.id)) == request_.num_frames
+    assert count_frames(again.export(before.id)) == request_.num_frames
 
 
 @pytest.mark.parametrize("previews", ["schedule", "prefix"])
@@ -177,7 +178,7 @@ def test_undo_takes_the_last_segment_out_of_the_film_and_keeps_it_in_the_tree(st
 
 def test_the_film_is_its_segments_one_after_another(studio, request_):
     project = made(studio, request_, request_)
-    film = studio.film(project.id)
+    film = studio.export(project.id)
     assert count_frames(film) == sum(segment.num_frames for segment in project.branch())
 
 
@@ -199,3 +200,12 @@ def test_a_look_into_the_full_run_can_be_had_while_it_goes_on(settings, request_
                 looks.append((live.step, live.seed))
         assert looks
         assert studio.live(project.id) is None
+
+
+def test_a_video_of_another_program_gives_its_last_frame_as_guide(studio, tmp_path):
+    frames = samples.moving_frames(9)
+    write_clip(tmp_path / "other.mp4", frames, 8)
+    assert studio.restore(tmp_path / "other.mp4") is None
+    project = studio.create_project()
+    guide = read_guide(studio.media_path(project.id, studio.add_guide(project.id, tmp_path / "other.mp4")))
+    assert abs(guide.astype(int) - frames[-1]).mean() < 4

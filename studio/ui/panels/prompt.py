@@ -109,7 +109,11 @@ def build(cards: list["ModelCard"], first: str, here: Callable[[str], bool]) -> 
         )
         steps = gr.Slider(label="Steps of the full run", elem_id="steps", **of["steps"])
     upload = gr.UploadButton(
-        "Start from an image", file_types=["image"], type="filepath", size="sm", elem_id="upload"
+        "Start from an image or a film",
+        file_types=["image", "video"],
+        type="filepath",
+        size="sm",
+        elem_id="upload",
     )
     with gr.Accordion("Advanced", open=False, elem_id="advanced"):
         strategy = gr.Radio(STRATEGIES, value="k-step", label="How to choose", elem_id="strategy")

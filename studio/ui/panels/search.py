@@ -84,6 +84,8 @@ def bind(page: "Page") -> None:
 
     def upload(where: dict[str, Any], said: str, path: str) -> dict[Any, Any]:
         try:
+            if (restored := studio.restore(path)) is not None:
+                return page.draw({"project": restored.id}, said)
             project_id, name = take_in(page, where.get("project", ""), path)
         except InputError as problem:
             return page.draw(where, said, str(problem))
@@ -131,10 +133,10 @@ def begin(page: "Page", where: dict[str, Any], wanted: ChunkRequest) -> dict[str
 
 
 def take_in(page: "Page", project_id: str, path: str) -> tuple[str, str]:
-    """Take an image into a project, into a new one if there is none yet: the project's id, the media name.
+    """Take an image or a video's end into a project, a new one if there is none: its id, the media name.
 
     Raises:
-        InputError: if it is no image; a project made for it is gone again.
+        InputError: if it is neither; a project made for it is gone again.
     """
     made = project_id or page.studio.create_project().id
     try:

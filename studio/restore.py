@@ -1,0 +1,101 @@
+"""A film file that was exported becomes a project again: its chunks, prompts, seeds and scores."""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, Field, ValidationError
+
+from studio import media
+from studio.checks import MAX_SEGMENTS, MAX_TITLE_CHARS
+from studio.errors import InputError
+from studio.export import has_recipe, read_recipe
+from studio.store import Store
+from studio.timeline import ChunkRequest, Project, Segment, with_segment
+
+
+class _Chunk(BaseModel):
+    """One segment of a recipe; nothing in it is trusted."""
+
+    request: ChunkRequest
+    seed: int
+    revision: str = Field(default="", max_length=100)
+    num_frames: int = Field(ge=1, le=100_000)
+    fps: float = Field(gt=0, le=240)
+    scores: dict[str, float] = Field(default_factory=dict)
+
+
+class _Recipe(BaseModel):
+    title: str = Field(default="", max_length=MAX_TITLE_CHARS)
+    segments: list[_Chunk] = Field(min_length=1, max_length=MAX_SEGMENTS)
+
+
+def restore(path: Path, store: Store, tail_frames: int) -> Project | None:
+    """A new project with the film of a file, or None if the file holds no recipe.
+
+    An mp4 is cut without loss. The next chunk is conditioned on frames decoded from the film; galleries and
+    other endings are not in the file.
+
+    Args:
+        path: an mp4 or webm; nothing about it is trusted.
+        store: takes the project.
+        tail_frames: how many frames at the end of a chunk are kept to continue from.
+
+    Raises:
+        InputError: if the film is not as long as its recipe says, or the disk is full.
+    """
+    if not has_recipe(path):
+        return None
+    recipe = _checked(read_recipe(path))
+    lengths = [chunk.num_frames for chunk in recipe.segments]
+    if media.count_frames(path) != sum(lengths):
+        raise InputError(
+            f"{path.name} was cut after it was exported: it has {media.count_frames(path)} frames and its "
+            f"recipe {sum(lengths)}. Choose the film as it was exported."
+        )
+    store.check_disk(4 * path.stat().st_size)
+    project, first = Project(title=recipe.title or "Untitled"), 0
+    for chunk in recipe.segments:
+        project = with_segment(project, _segment(path, store, project, chunk, first, tail_frames))
+        first += chunk.num_frames
+    store.save(project)  # what a failure above has left behind, the sweep removes
+    return project
+
+
+def _checked(recipe: dict[str, Any]) -> _Recipe:
+    try:
+        return _Recipe.model_validate(recipe)
+    except ValidationError as error:
+        where = ".".join(str(part) for part in error.errors()[0]["loc"])
+        raise InputError(
+            f"The recipe in this film cannot be read ({where}). Choose a film that this studio exported."
+        ) from error
+
+
+def _segment(
+    path: Path, store: Store, project: Project, chunk: _Chunk, first: int, tail_frames: int
+) -> Segment:
+    """Clip, tail and poster of one chunk, and its record."""
+    end = first + chunk.num_frames
+    begin = max(0, end - tail_frames)
+    tail = np.stack(list(islice(media.read_frames(path), begin, end)))
+    opening = next(islice(media.read_frames(path), first, None))
+    write = store.write_media
+    clip = write(project.id, ".mp4", lambda to: media.cut(path, first, chunk.num_frames, to))
+    return Segment(
+        request=chunk.request.model_copy(update={"guide": None}),
+        seed=chunk.seed,
+        revision=chunk.revision,
+        parent=project.head,
+        clip=clip,
+        tail=write(project.id, ".png", lambda to: media.write_frames_png(tail, to)),
+        poster=write(project.id, ".jpg", lambda to: media.poster(opening, to)),
+        num_frames=chunk.num_frames,
+        fps=chunk.fps,
+        height=opening.shape[0],
+        width=opening.shape[1],
+        scores=chunk.scores,
+    )

@@ -1,0 +1,94 @@
+"""A film file restores its project."""
+
+import itertools
+import json
+
+import numpy as np
+import pytest
+
+from studio import export, media
+from studio.errors import InputError
+from studio.restore import restore
+from studio.store import Store
+from tests.studio import samples
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "data")
+
+
+@pytest.mark.parametrize("kind", ["mp4", "webm"])
+def test_a_film_restores_its_project(store, kind):
+    before = samples.project_with_clips(store, 3)
+    project = restore(export.export(before, store, kind), store, tail_frames=5)
+    assert store.load(project.id) == project
+    assert project.title == before.title
+    for old, new in zip(before.branch(), project.branch(), strict=True):
+        assert new.request == old.request.model_copy(update={"guide": None})
+        assert (new.seed, new.revision, new.num_frames, new.fps) == (
+            old.seed,
+            old.revision,
+            old.num_frames,
+            old.fps,
+        )
+        assert new.scores == old.scores
+        assert media.count_frames(store.media_path(project.id, new.clip)) == new.num_frames
+
+
+def test_an_mp4_is_cut_without_loss(store):
+    before = samples.project_with_clips(store, 3)
+    project = restore(export.film(before, store), store, tail_frames=5)
+    for old, new in zip(before.branch(), project.branch(), strict=True):
+        frames = [
+            list(media.read_frames(store.media_path(p.id, s.clip)))
+            for p, s in ((before, old), (project, new))
+        ]
+        assert np.array_equal(*frames)
+
+
+def test_the_tail_reaches_back_over_the_seam(store):
+    before = samples.project_with_clips(store, 2)
+    film = export.film(before, store)
+    project = restore(film, store, tail_frames=12)
+    tail = media.read_frames_png(store.media_path(project.id, project.branch()[1].tail))
+    assert np.array_equal(tail, list(itertools.islice(media.read_frames(film), 6, 18)))
+
+
+def test_a_restored_film_is_exported_again_as_it_was(store):
+    before = samples.project_with_clips(store, 2)
+    film = export.film(before, store)
+    again = export.film(restore(film, store, tail_frames=5), store)
+    assert np.array_equal(list(media.read_frames(film)), list(media.read_frames(again)))
+    assert export.read_recipe(again)["segments"] == export.read_recipe(film)["segments"]
+
+
+def test_a_video_of_another_program_and_a_picture_are_no_projects(store, tmp_path):
+    media.write_clip(tmp_path / "other.mp4", samples.moving_frames(5), 8)
+    media.poster(samples.moving_frames(1)[0], tmp_path / "picture.jpg")
+    for name in ("other.mp4", "picture.jpg"):
+        assert restore(tmp_path / name, store, 5) is None
+    assert store.list() == []
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"segments": []}, "cannot be read"),
+        ({"segments": [{"request": {"prompt": "x"}, "seed": 1, "num_frames": -1, "fps": 8}]}, "num_frames"),
+        (
+            {"segments": [{"request": {"prompt": "x"}, "seed": 1, "num_frames": 99, "fps": 8}]},
+            "its recipe 99",
+        ),
+        ({"title": "x" * 5000}, "title"),
+    ],
+)
+def test_a_recipe_that_does_not_fit_is_told_in_a_sentence_and_leaves_nothing(
+    store, tmp_path, change, sentence
+):
+    good = export.recipe(samples.project_with_clips(Store(tmp_path / "other"), 1))
+    film = tmp_path / "film.mp4"
+    media.write_clip(film, samples.moving_frames(9), 8, comment=json.dumps({**good, **change}))
+    with pytest.raises(InputError, match=sentence):
+        restore(film, store, 5)
+    assert store.list() == []
