@@ -12,6 +12,14 @@ NOT_OFFERED = {
     "Pyramid-Flow": "diffusers has no pipeline for its network.",
     "CausVid, Self-Forcing, Rolling-Forcing": "they generate causally with a cache of keys and values, which "
     "diffusers' Wan pipelines do not.",
+    "Cosmos-Predict2.5": "diffusers' pipeline does not run without NVIDIA's safety checker, which its "
+    "licence demands: a package and weights of their own, which the studio does not install.",
+    "Helios Mid and Distilled": "their pipeline goes through stages of rising resolution, so a preview would "
+    "not be a clip of the chunk's size; Helios Base is offered.",
+    "HunyuanVideo image to video, 33 channels": "its pipeline cuts off the first four frames, where a chunk "
+    "joins the one before; the checkpoint that keeps them is offered.",
+    "LTX-Video's pipeline for long videos of many prompts": "it slides over the whole video in one call "
+    "and may return another number of frames than asked; the studio extends LTX-Video chunk by chunk.",
     "LinGen-4B": "its weights were not published; the embedded model is built after its paper.",
 }
 """Models that people ask for and that cannot be offered, each with the reason."""

@@ -31,7 +31,7 @@ INVERTED = ModelCard(
     takes_negative=False,
     takes_text=False,
     takes_last_image=True,
-    memory_gb=60,
+    memory_gb=52,
     notes="One section of FramePack at a time: an image and the 36 frames after it, or between two images.",
 )
 VANILLA = replace(
