@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 import sys
 import time
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 import torch
 
 from models.lingen.transformer import LinGenTransformer3DModel
+from models.memory import peak_bytes
 
 KINDS = ("lingen", "attention")
 ROWS, COLUMNS = 16, 16
@@ -90,13 +90,7 @@ def _peak(device: torch.device) -> int:
     """The most bytes that were in use."""
     if device.type == "cuda":
         return int(torch.cuda.max_memory_allocated())
-    status = Path("/proc/self/status")
-    if status.exists() and (found := re.search(r"VmHWM:\s*(\d+) kB", status.read_text())):
-        return int(found[1]) * 2**10  # `ru_maxrss` would hold what the parent used before it forked
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 2**10
+    return peak_bytes()
 
 
 if __name__ == "__main__":

@@ -37,8 +37,7 @@ def memory(*, repeat: int, threads: int | None) -> Report:
 
 def film(segments: int) -> float:
     """Make and join a film of that many segments; gives this process's peak resident memory in MiB."""
-    import resource
-
+    from models.memory import peak_bytes
     from studio.studio import Studio
 
     with tempfile.TemporaryDirectory(prefix="studio-bench-") as folder:
@@ -52,8 +51,7 @@ def film(segments: int) -> float:
             if view.state != "done":
                 raise InputError(view.error or f"The job was {view.state}.")
             studio.export(project.id)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
+    return peak_bytes() / 2**20
 
 
 def _in_a_process(segments: int, threads: int | None) -> float:
