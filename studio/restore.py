@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, Field, ValidationError
 
 from studio import media
@@ -15,6 +18,8 @@ from studio.errors import InputError
 from studio.export import has_recipe, read_recipe
 from studio.store import Store
 from studio.timeline import ChunkRequest, Project, Segment, with_segment
+
+Frames = NDArray[np.uint8]
 
 
 class _Chunk(BaseModel):
@@ -58,8 +63,8 @@ def restore(path: Path, store: Store, tail_frames: int) -> Project | None:
         )
     store.check_disk(4 * path.stat().st_size)
     project, first = Project(title=recipe.title or "Untitled"), 0
-    for chunk in recipe.segments:
-        project = with_segment(project, _segment(path, store, project, chunk, first, tail_frames))
+    for chunk, (opening, tail) in zip(recipe.segments, _ends(path, lengths, tail_frames), strict=True):
+        project = with_segment(project, _segment(path, store, project, chunk, first, opening, tail))
         first += chunk.num_frames
     store.save(project)  # what a failure above has left behind, the sweep removes
     return project
@@ -75,22 +80,34 @@ def _checked(recipe: dict[str, Any]) -> _Recipe:
         ) from error
 
 
+def _ends(path: Path, lengths: list[int], tail_frames: int) -> Iterator[tuple[Frames, Frames]]:
+    """The first frame of each chunk, and the last frames of the film up to its end, in one reading."""
+    frames = media.read_frames(path)
+    latest: deque[Frames] = deque(maxlen=tail_frames)
+    for length in lengths:
+        opening = next(frames)
+        latest.append(opening)
+        latest.extend(islice(frames, length - 1))
+        yield opening, np.stack(latest)
+
+
 def _segment(
-    path: Path, store: Store, project: Project, chunk: _Chunk, first: int, tail_frames: int
+    path: Path,
+    store: Store,
+    project: Project,
+    chunk: _Chunk,
+    first: int,
+    opening: Frames,
+    tail: Frames,
 ) -> Segment:
     """Clip, tail and poster of one chunk, and its record."""
-    end = first + chunk.num_frames
-    begin = max(0, end - tail_frames)
-    tail = np.stack(list(islice(media.read_frames(path), begin, end)))
-    opening = next(islice(media.read_frames(path), first, None))
     write = store.write_media
-    clip = write(project.id, ".mp4", lambda to: media.cut(path, first, chunk.num_frames, to))
     return Segment(
         request=chunk.request.model_copy(update={"guide": None}),
         seed=chunk.seed,
         revision=chunk.revision,
         parent=project.head,
-        clip=clip,
+        clip=write(project.id, ".mp4", lambda to: media.cut(path, first, chunk.num_frames, to)),
         tail=write(project.id, ".png", lambda to: media.write_frames_png(tail, to)),
         poster=write(project.id, ".jpg", lambda to: media.poster(opening, to)),
         num_frames=chunk.num_frames,
