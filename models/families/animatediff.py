@@ -31,7 +31,7 @@ def pipeline_class(card: ModelCard) -> type[Any]:
     """`AnimateDiffPipeline`, which fetches the adapter where it is loaded from the hub."""
     from diffusers import AnimateDiffPipeline, DDIMScheduler, MotionAdapter
 
-    class Gathered(AnimateDiffPipeline):  # type: ignore[misc]
+    class Gathered(AnimateDiffPipeline):
         @classmethod
         def from_pretrained(cls, where: Any, **settings: Any) -> Any:
             if not (Path(where) / "motion_adapter").is_dir():

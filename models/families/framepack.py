@@ -9,10 +9,11 @@ outgrown. The repository holds the transformer alone; the other parts come from 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from PIL import Image
 
+from models.clip import Frames
 from models.video_model import Conditioning, ModelCard
 
 BASE = "hunyuanvideo-community/HunyuanVideo"
@@ -24,7 +25,7 @@ def pipeline_class(card: ModelCard) -> type[Any]:
     from diffusers import HunyuanVideoFramepackPipeline, HunyuanVideoFramepackTransformer3DModel
     from transformers import SiglipImageProcessor, SiglipVisionModel
 
-    class Gathered(HunyuanVideoFramepackPipeline):  # type: ignore[misc]
+    class Gathered(HunyuanVideoFramepackPipeline):
         @classmethod
         def from_pretrained(cls, where: Any, **settings: Any) -> Any:
             whole = (Path(where) / "model_index.json").is_file()
@@ -80,11 +81,8 @@ def decode(pipeline: Any, predicted: Any, latents: Any, conditioning: Conditioni
     import torch
 
     vae = pipeline.vae
-    image = pipeline.video_processor.preprocess(
-        Image.fromarray(conditioning.guide[-1]),
-        conditioning.height,
-        conditioning.width,  # type: ignore[index]
-    )
+    guide = Image.fromarray(cast(Frames, conditioning.guide_frame))
+    image = pipeline.video_processor.preprocess(guide, conditioning.height, conditioning.width)
     generator = torch.Generator("cpu").manual_seed(pipeline.run_generator.initial_seed())
     known = pipeline.prepare_image_latents(image, predicted.dtype, predicted.device, generator)
     clean = torch.cat([known, predicted], dim=2).to(vae.dtype) / vae.config.scaling_factor

@@ -68,7 +68,7 @@ def check_size(pipeline: Any, conditioning: Conditioning) -> None:
 def arguments(conditioning: Conditioning) -> dict[str, Any]:
     """With an image the size is not an argument; guidance is the guider's."""
     if conditioning.guide is None:
-        shape = {"height": conditioning.height, "width": conditioning.width}
+        shape: dict[str, Any] = {"height": conditioning.height, "width": conditioning.width}
     else:
         shape = {"image": Image.fromarray(conditioning.guide[-1])}
     return {

@@ -116,7 +116,7 @@ def test_cancelling_ends_a_run_within_the_step_it_is_in(model, begin, monkeypatc
         return forward(*arguments, **named)
 
     run = begin()
-    closer = threading.Thread(target=lambda: (entered.wait(), run.close()))
+    closer = threading.Thread(target=lambda: (entered.wait(), run.close()), daemon=True)
     with monkeypatch.context() as patched:
         patched.setattr(network(model), "forward", slow_forward)
         closer.start()
