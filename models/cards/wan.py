@@ -89,7 +89,7 @@ TEXT_A14B = replace(
     options={"guidance_scale_2": 3.0},
     shift=12.0,
     partner="wan2.2-i2v-a14b",
-    memory_gb=88,
+    memory_gb=80,
     notes="Two networks of 14B, one for high and one for low noise.",
 )
 

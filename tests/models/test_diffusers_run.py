@@ -14,7 +14,7 @@ from diffusers import (
     UniPCMultistepScheduler,
 )
 
-from models.diffusers_run import DiffusersRun, Look, light_clone, to_frames
+from models.diffusers_run import DiffusersRun, Look, light_clone, shifted, to_frames
 from models.errors import CancelledError
 from tests.models.tiny_wan import tiny_wan, wan_arguments, wan_decode
 
@@ -276,3 +276,13 @@ def test_per_token_timesteps_foresee_the_same_as_one_for_all():
     scheduler.step(-velocity, timestep, sample, per_token_timesteps=per_token)
     torch.testing.assert_close(look.predicted[:, :2], sample[:, :2])
     torch.testing.assert_close(look.predicted[:, 2:], (sample - velocity)[:, 2:])
+
+
+@pytest.mark.parametrize("name", ["flow matching Euler", "UniPC", "DPM++"])
+def test_the_shift_of_a_flow_is_set_whatever_the_scheduler_calls_it(name):
+    made = SCHEDULERS[name]()
+    more = shifted(made, 12.0)
+    for scheduler in (made, more):
+        scheduler.set_timesteps(4)
+    assert type(more) is type(made)
+    assert more.timesteps[2] > made.timesteps[2]
