@@ -59,3 +59,18 @@ def family(name: str) -> Family:
     """The family module of that name, with what it leaves out filled in."""
     module = importlib.import_module(f"models.families.{name}")
     return cast(Family, SimpleNamespace(**{**DEFAULTS, **vars(module)}))
+
+
+def over(pipeline: Any, kind: type[Any], **others: Any) -> Any:
+    """A pipeline of another class over the same modules, which are offloaded as those of the first.
+
+    Args:
+        pipeline: loaded and placed.
+        kind: a pipeline class with the same components.
+        others: components in place of the first one's.
+    """
+    own = kind(**{**pipeline.components, **others})
+    for name in ("_all_hooks", "_offload_device", "_offload_gpu_id"):
+        if hasattr(pipeline, name):
+            setattr(own, name, getattr(pipeline, name))
+    return own

@@ -14,6 +14,7 @@ from typing import Any
 
 from PIL import Image
 
+from models.families import over
 from models.video_model import Conditioning, ModelCard
 
 IMAGE_SHIFT = 8.0
@@ -34,7 +35,7 @@ def variant(pipeline: Any, conditioning: Conditioning) -> Any:
     if conditioning.guide is None:
         return copy.copy(pipeline)
     scheduler = FlowMatchEulerDiscreteScheduler(shift=IMAGE_SHIFT)
-    return SanaImageToVideoPipeline(**{**pipeline.components, "scheduler": scheduler})
+    return over(pipeline, SanaImageToVideoPipeline, scheduler=scheduler)
 
 
 def encode(pipeline: Any, conditioning: Conditioning) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from typing import Any
 
 from PIL import Image
 
+from models.families import over
 from models.video_model import Conditioning, ModelCard
 
 
@@ -35,7 +36,7 @@ def variant(pipeline: Any, conditioning: Conditioning) -> Any:
     if conditioning.guide is None:
         return pipeline
     kind = "ImageToVideo" if conditioning.num_guide_frames == 1 else "VideoToVideo"
-    return getattr(diffusers, f"SkyReelsV2DiffusionForcing{kind}Pipeline")(**pipeline.components)
+    return over(pipeline, getattr(diffusers, f"SkyReelsV2DiffusionForcing{kind}Pipeline"))
 
 
 def encode(pipeline: Any, conditioning: Conditioning) -> dict[str, Any]:

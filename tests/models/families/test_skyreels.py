@@ -73,3 +73,13 @@ def test_noise_on_the_condition_would_make_a_seed_worthless(skyreels, picture, p
     asked = call_arguments(skyreels.card, image=images(picture(skyreels))[0], addnoise_condition=50)
     first, again = (plain_call(kind(skyreels, "ImageToVideo"), **asked) for _ in range(2))
     assert (first != again).any()
+
+
+def test_the_pipelines_of_its_kinds_share_modules_and_offloading(skyreels, picture, monkeypatch):
+    shared = skyreels._pipeline
+    monkeypatch.setattr(shared, "_all_hooks", ["a hook"], raising=False)
+    guided = skyreels.encode("a fox", guide=picture(skyreels))
+    own = skyreels._family.variant(shared, guided)
+    assert own is not shared
+    assert own._all_hooks == ["a hook"]
+    assert own.transformer is shared.transformer
