@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from models import placement, weights
+from models import download, placement, weights
 from models.clip import Frames
 from models.continuation import cover
+from models.placing import place
 from models.video_model import ModelCard
 
 IMAGE_MODEL = ModelCard(
@@ -107,8 +108,10 @@ def load(source: Path | str | None, device: str | None) -> Any:
     """The text-to-image pipeline, placed."""
     from diffusers import AutoPipelineForText2Image
 
-    place = placement.choose(IMAGE_MODEL, placement.this_machine(), device)
-    dtype = getattr(torch, place.dtype)
-    pipeline = weights.load_pipeline(AutoPipelineForText2Image, IMAGE_MODEL, source, dtype).to(place.device)
+    if source is None:
+        source = download.fetch(IMAGE_MODEL)
+    where = placement.choose(IMAGE_MODEL, placement.this_machine(), device)
+    dtype = getattr(torch, where.dtype)
+    pipeline = weights.load_pipeline(AutoPipelineForText2Image, IMAGE_MODEL, source, dtype)
     pipeline.set_progress_bar_config(disable=True)
-    return pipeline
+    return place(pipeline, where)

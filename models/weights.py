@@ -114,19 +114,26 @@ def load_pipeline(pipeline_class: type[Any], card: ModelCard, source: Path | str
 def check_names(module: Any, folder: Path, title: str) -> None:
     """Check that a diffusers model found every tensor it has; it would draw the others at random.
 
+    A network that its pipeline put together from several folders (a motion adapter in a still-image network)
+    is not looked at.
+
     Raises:
         InputError: naming the first tensor that no file of the folder holds.
     """
     from diffusers import ModelMixin
     from safetensors import safe_open
 
-    if not isinstance(module, ModelMixin):
+    if not isinstance(module, ModelMixin) or not (folder / "config.json").is_file():
+        return
+    if read_json(folder / "config.json", title).get("_class_name") != type(module).__name__:
         return
     found: set[str] = set()
     for file in folder.glob("*.safetensors"):
         with safe_open(file, framework="numpy") as opened:
             found.update(opened.keys())
-    missing = sorted(set(module.state_dict()) - found)
+    names: dict[str, Any] = dict.fromkeys(found)
+    module._fix_state_dict_keys_on_load(names)  # older checkpoints call the parts of attention otherwise
+    missing = sorted(set(module.state_dict()) - set(names))
     if missing:
         raise InputError(
             f"The weights of {title} in {folder} are of another version: {missing[0]} and "

@@ -1,14 +1,17 @@
 """Damage to a checkpoint's files is told by file, before anything is loaded."""
 
+import functools
 import shutil
 
 import pytest
 import torch
+from diffusers import AutoencoderKL
+from safetensors.torch import load_file, save_file
 
 from models.catalog import CARDS
 from models.errors import InputError
 from models.lingen.pipeline import LinGenPipeline
-from models.weights import load_pipeline
+from models.weights import check_names, load_pipeline
 from tests.tiny import tiny_lingen, tiny_transformer
 
 
@@ -98,3 +101,32 @@ def test_weights_without_one_of_the_tensors(folder):
     save_file(tensors, file, metadata={"format": "pt"})
     with pytest.raises(InputError, match=f"another version: {removed}"):
         load(folder)
+
+
+@pytest.fixture
+def image_autoencoder(tmp_path):
+    """As Stable Diffusion 1.5 has it: its files name the parts of attention in the old way."""
+    vae = AutoencoderKL(block_out_channels=(32,), latent_channels=4)
+    vae.save_pretrained(tmp_path)
+    file = tmp_path / "diffusion_pytorch_model.safetensors"
+    old = {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}
+    tensors = {
+        functools.reduce(lambda name, new: name.replace(new, old[new]), old, name): tensor
+        for name, tensor in load_file(file).items()
+    }
+    assert any("proj_attn" in name for name in tensors)
+    save_file(tensors, file, metadata={"format": "pt"})
+    return tmp_path
+
+
+def test_names_of_older_checkpoints_are_known(image_autoencoder):
+    check_names(AutoencoderKL.from_pretrained(image_autoencoder), image_autoencoder, "SD")
+
+
+def test_a_network_put_together_from_several_folders_is_not_looked_at(image_autoencoder):
+    class Assembled(AutoencoderKL):
+        """Has more than the folder holds."""
+
+    vae = Assembled(block_out_channels=(32, 32), latent_channels=4)
+    check_names(vae, image_autoencoder, "SD")
+    check_names(vae, image_autoencoder / "nowhere", "SD")
