@@ -35,7 +35,7 @@ def check_request(card: ModelCard, request: ChunkRequest, *, continues: bool) ->
     guided = continues or request.guide is not None
     prompt = card.check_prompt(request.prompt, has_guide=guided)
     negative = card.check_prompt(request.negative_prompt, has_guide=True)
-    card.check_guides(has_guide=guided)
+    card.check_guides(has_guide=guided, has_last_image=request.last_image is not None)
     card.check_guidance(request.guidance_scale, negative)
     card.check_size(request.height, request.width)
     card.check_num_frames(request.num_frames)

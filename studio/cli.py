@@ -17,6 +17,26 @@ import typer
 
 from studio.cli_measure import bench, evaluate
 from studio.cli_models import fetch, models
+from studio.cli_options import (
+    Candidates,
+    Data,
+    End,
+    Frames,
+    Guidance,
+    Guide,
+    Model,
+    Negative,
+    Output,
+    Previews,
+    PreviewSteps,
+    ProjectName,
+    Seconds,
+    Seed,
+    Size,
+    Steps,
+    Strategy,
+    Then,
+)
 from studio.errors import InputError
 
 if TYPE_CHECKING:
@@ -35,59 +55,6 @@ app = typer.Typer(
 )
 
 SUFFIXES = {".mp4": "mp4", ".webm": "webm", ".gif": "gif", ".zip": "frames", ".otioz": "otioz"}
-
-Data = Annotated[
-    Path | None,
-    typer.Option(
-        "--data", metavar="DIR", help="Where projects lie (also STUDIO_DATA_DIR).", show_default=False
-    ),
-]
-Model = Annotated[str, typer.Option(help="Name of a model card.")]
-Then = Annotated[
-    list[str] | None,
-    typer.Option(metavar="PROMPT", help="What happens next; may be given several times.", show_default=False),
-]
-Seconds = Annotated[
-    float | None,
-    typer.Option(
-        min=0, help="Length of what is made, rounded up to whole segments; by default one segment a prompt."
-    ),
-]
-Strategy = Annotated[
-    str,
-    typer.Option(help="naive: one noise. k-step: look at several, finish the best. brute-force: finish all."),
-]
-Candidates = Annotated[int, typer.Option("--candidates", "-m", help="How many initial noises are tried.")]
-PreviewSteps = Annotated[
-    int | None, typer.Option("--preview-steps", "-k", help="Steps of a preview; by default the model's.")
-]
-Previews = Annotated[
-    str, typer.Option(help="schedule: a short run of k steps. prefix: the first k steps of the full run.")
-]
-Steps = Annotated[
-    int | None, typer.Option("--steps", "-s", help="Steps of a full run; by default the model's.")
-]
-Guidance = Annotated[
-    float | None, typer.Option(help="Classifier-free guidance, 1 for none; by default the model's.")
-]
-Negative = Annotated[str, typer.Option(metavar="PROMPT", help="What to keep away from.")]
-Seed = Annotated[int, typer.Option(help="Seed of the first candidate; the same seed makes the same film.")]
-Size = Annotated[
-    str | None, typer.Option(metavar="WxH", help="Width and height in pixels; by default the model's.")
-]
-Frames = Annotated[int | None, typer.Option(help="Frames of a segment; by default the model's.")]
-Output = Annotated[
-    Path | None,
-    typer.Option(
-        "--output",
-        "-o",
-        metavar="FILE",
-        help="Copy the film here: .mp4, .webm, .gif, .zip of stills, or .otioz for editors.",
-    ),
-]
-ProjectName = Annotated[
-    str, typer.Argument(metavar="PROJECT", help="Id of a project, its beginning, or `last`.")
-]
 
 
 def main() -> None:
@@ -125,9 +92,8 @@ def make(
     *,
     then: Then = None,
     seconds: Seconds = None,
-    guide: Annotated[
-        Path | None, typer.Option(metavar="IMAGE", help="Begin with this image.", show_default=False)
-    ] = None,
+    guide: Guide = None,
+    end: End = None,
     title: Annotated[str, typer.Option(help="Name of the project; by default the prompt.")] = "",
     output: Output = None,
     model: Model = "pocket",
@@ -151,13 +117,11 @@ def make(
         studio.check(requests)
         console = _load(studio, model)
         project = studio.create_project((title or prompt).strip()[:80])
-        if guide is not None:
-            try:
-                name = studio.add_guide(project.id, guide)
-            except InputError:
-                studio.delete_project(project.id)
-                raise
-            requests[0] = requests[0].model_copy(update={"guide": name})
+        try:
+            _take_images(studio, project, requests, guide, end)
+        except InputError:
+            studio.delete_project(project.id)
+            raise
         _work(studio, project, requests, output, console)
 
 
@@ -168,6 +132,7 @@ def extend(
     *,
     then: Then = None,
     seconds: Seconds = None,
+    end: End = None,
     output: Output = None,
     model: Model = "pocket",
     strategy: Strategy = "k-step",
@@ -189,6 +154,7 @@ def extend(
         found = _find(studio, project)
         requests = _requests(studio, choices, continues=found.head is not None)
         studio.check(requests, continues=found.head is not None)
+        _take_images(studio, found, requests, None, end)
         _work(studio, found, requests, output, _load(studio, model))
 
 
@@ -308,6 +274,19 @@ def _requests(studio: "Studio", choices: dict[str, Any], *, continues: bool) -> 
     card = studio.card(first.model)
     after = continuing_card(card, studio.card)
     return plan(first, prompts, card, seconds=choices["seconds"], continues=continues, after=after)
+
+
+def _take_images(
+    studio: "Studio",
+    project: "Project",
+    requests: "list[ChunkRequest]",
+    guide: Path | None,
+    end: Path | None,
+) -> None:
+    """Put the image that the film begins with, and the one that it is led to, into the project."""
+    for at, name, path in ((0, "guide", guide), (-1, "last_image", end)):
+        if path is not None:
+            requests[at] = requests[at].model_copy(update={name: studio.add_guide(project.id, path)})
 
 
 def _size(text: str) -> tuple[int, int]:

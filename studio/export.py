@@ -81,8 +81,9 @@ def recipe(project: Project) -> dict[str, Any]:
         "title": project.title,
         "segments": [
             {
-                "request": segment.request.model_dump(exclude={"guide"}),
+                "request": segment.request.model_dump(exclude={"guide", "last_image"}),
                 "guide_image": segment.request.guide is not None,
+                "last_image": segment.request.last_image is not None,
                 "seed": segment.seed,
                 "revision": segment.revision,
                 "num_frames": segment.num_frames,

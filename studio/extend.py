@@ -25,7 +25,10 @@ class Begun:
 
 
 def extend(
-    worker: Worker, requests: Sequence[ChunkRequest], guide: Frames | None
+    worker: Worker,
+    requests: Sequence[ChunkRequest],
+    guide: Frames | None,
+    last_image: Frames | None = None,
 ) -> Generator[Begun | Step | Rough | Live | Finished, None, None]:
     """Algorithm 1: search, finish the best candidate, and let its end guide the next chunk.
 
@@ -33,12 +36,14 @@ def extend(
         worker: runs the models.
         requests: one a chunk.
         guide: `[n, H, W, 3]` uint8: an image, or the end of the film so far; None for text alone.
+        last_image: `[H, W, 3]` uint8 picture that the last chunk is led to, or None.
 
     Yields:
         `Begun` and, for each chunk, what the search and the full run yield, `Finished` last.
     """
     for index, request in enumerate(requests):
-        task = Task(new_id(), request, guide_for(request, worker, guide))
+        ending = last_image if index == len(requests) - 1 else None
+        task = Task(new_id(), request, guide_for(request, worker, guide), ending)
         yield Begun(index, task)
         try:
             seed = request.seed
@@ -83,7 +88,8 @@ def plan(
     Candidate seeds are counted on from chunk to chunk, so that no two chunks begin from the same noise.
 
     Args:
-        first: all but the prompt is taken from it; its guide goes to the first chunk only.
+        first: all but the prompt is taken from it; its guide goes to the first chunk only, its last image
+            to the last one.
         prompts: in playing order.
         card: of the model.
         seconds: length of what is to be made, rounded up to whole chunks; None makes one chunk a prompt.
@@ -118,6 +124,7 @@ def plan(
                 "prompt": prompts[index * len(prompts) // number],
                 "seed": first.seed + index * each,
                 "guide": first.guide if index == 0 else None,
+                "last_image": first.last_image if index == number - 1 else None,
             }
         )
         for index in range(number)

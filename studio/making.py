@@ -81,7 +81,12 @@ class Maker:
         recorder = self._recorder(handle, project_id, total=steps, segments=len(requests))
         try:
             with closing(
-                extend(self._worker, requests, self._end(project, requests[0], project.head))
+                extend(
+                    self._worker,
+                    requests,
+                    self._end(project, requests[0], project.head),
+                    self._last_image(project, requests[-1]),
+                )
             ) as events:
                 recorder.follow(events, parent=project.head)
         finally:
@@ -89,7 +94,15 @@ class Maker:
 
     def _task(self, key: str, project: Project, request: ChunkRequest, parent: str | None) -> Task:
         """What a chunk that continues `parent` is made from."""
-        return Task(key, request, guide_for(request, self._worker, self._end(project, request, parent)))
+        guide = guide_for(request, self._worker, self._end(project, request, parent))
+        return Task(key, request, guide, self._last_image(project, request))
+
+    def _last_image(self, project: Project, request: ChunkRequest) -> Frames | None:
+        """`[H, W, 3]` uint8: the picture that a chunk is led to, or None."""
+        from studio.media import read_frames_png
+
+        name = request.last_image
+        return None if name is None else read_frames_png(self._store.media_path(project.id, name))[0]
 
     def _end(self, project: Project, request: ChunkRequest, parent: str | None) -> Frames | None:
         """`[n, H, W, 3]` uint8: the end of the parent, or else the guide image of the request, or None."""

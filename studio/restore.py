@@ -103,7 +103,7 @@ def _segment(
     """Clip, tail and poster of one chunk, and its record."""
     write = store.write_media
     return Segment(
-        request=chunk.request.model_copy(update={"guide": None}),
+        request=chunk.request.model_copy(update={"guide": None, "last_image": None}),
         seed=chunk.seed,
         revision=chunk.revision,
         parent=project.head,

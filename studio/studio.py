@@ -389,9 +389,10 @@ class Studio:
     def _checked(self, project: Project, requests: Sequence[ChunkRequest]) -> list[ChunkRequest]:
         """The requests, if they can be made here and now."""
         checked = self.check(requests, continues=project.head is not None)
-        if checked[0].guide is not None:
+        for name in (checked[0].guide, checked[-1].last_image):
             try:
-                self.store.media_path(project.id, checked[0].guide)
+                if name is not None:
+                    self.store.media_path(project.id, name)
             except InputError as error:
-                raise InputError("The guide image is no longer there. Upload it again.") from error
+                raise InputError("An image is no longer there. Upload it again.") from error
         return checked

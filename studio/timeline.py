@@ -51,6 +51,7 @@ class ChunkRequest(Frozen):
         preview_steps: k.
         seed: candidate j has seed `seed + j`.
         guide: media name of an uploaded guide image, or None. Only for a first segment.
+        last_image: media name of an uploaded image that the chunk is led to, or None.
     """
 
     prompt: str
@@ -67,6 +68,7 @@ class ChunkRequest(Frozen):
     preview_steps: int = 4
     seed: int = 0
     guide: str | None = None
+    last_image: str | None = None
 
 
 class Candidate(Frozen):

@@ -1,12 +1,17 @@
-// The image that the first chunk begins with.
-const picture = h("img", { alt: "Guide image" });
+// The image that the first chunk begins with, or the one that a chunk is led to.
+const picture = h("img", { alt: "" });
+const title = h("b");
+const note = h("small");
 const off = h("button", { type: "button", className: "quiet square" }, icon("close"));
-label(off, "Remove the guide image");
-const box = h("div", { className: "guide", hidden: true }, picture, h("span", {}, h("b", { text: "Starts from this image" }), h("small", { text: "The first frame of the chunk" })), off);
+const box = h("div", { className: "guide", hidden: true }, picture, h("span", {}, title, note), off);
 element.replaceChildren(box);
 off.addEventListener("click", () => trigger("drop"));
 const draw = () => {
-  const { url = "" } = props.value || {};
+  const { url = "", last = false } = props.value || {};
+  say(title, last ? "Ends with this image" : "Starts from this image");
+  say(note, last ? "The last frame of the chunk" : "The first frame of the chunk");
+  label(off, last ? "Remove the last image" : "Remove the guide image");
+  picture.alt = last ? "Last image" : "Guide image";
   box.hidden = !url;
   if (url && picture.getAttribute("src") !== url) picture.src = url;
 };

@@ -25,6 +25,7 @@ CARDS = (
         max_steps=50,
         preview_steps=4,
         guidance_scale=4.0,
+        takes_last_image=True,
         prefix_frames=5,
         memory_gb=1.0,
         max_prompt_chars=500,

@@ -1,4 +1,4 @@
-"""The embedded model: text, a guide image or a prefix of 4n+1 frames, through `LinGenPipeline`."""
+"""The embedded model: text, a guide image, a prefix of 4n+1 frames, a last image; `LinGenPipeline`."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ def encode(pipeline: Any, conditioning: Conditioning) -> dict[str, Any]:
     if conditioning.guidance_scale > 1:
         states, mask = pipeline.encode_prompt(conditioning.negative_prompt)
         encoded |= {"negative_prompt_embeds": states, "negative_prompt_attention_mask": mask}
+    if conditioning.last_image is not None:
+        encoded["last_image"] = Image.fromarray(conditioning.last_image)
     if conditioning.guide is not None:
         frames = [Image.fromarray(frame) for frame in conditioning.guide]
         pixels = pipeline.video_processor.preprocess_video(frames, conditioning.height, conditioning.width)

@@ -16,8 +16,8 @@ def script(name: str) -> str:
     return (ASSETS / "js" / f"{name}.js").read_text(encoding="utf-8")
 
 
-def panel(name: str) -> gr.HTML:
-    """An element of the page whose value is data, drawn by `assets/js/<name>.js`.
+def panel(name: str, elem_id: str = "") -> gr.HTML:
+    """An element of the page whose value is data, drawn by `assets/js/<name>.js`; called so unless told.
 
     Names of events that the script triggers become listeners, e.g. `panel.pick(handler)`.
     """
@@ -27,5 +27,5 @@ def panel(name: str) -> gr.HTML:
         css_template="",
         js_on_load=f"{script('dom')}\n{script(name)}",
         apply_default_css=False,
-        elem_id=name,
+        elem_id=elem_id or name,
     )

@@ -43,7 +43,7 @@ class Page(layout.Parts):
         composer = self.composer
         panels = [self.where, self.notice, self.status, self.projects, self.gallery, self.player]
         inputs = [self.job, self.timeline, self.title, self.clock, composer.prompt, composer.search]
-        return [*panels, *inputs, composer.upload, composer.guide]
+        return [*panels, *inputs, composer.upload, composer.guide, composer.ending]
 
     def after(self, where: Where, prompt: str, verb: Verb) -> Drawn:
         """Do something, then draw; what a person can mend is told in a sentence and has changed nothing.
@@ -109,6 +109,7 @@ class Page(layout.Parts):
             "search": (composer.search, busy, gr.update(interactive=not busy)),
             "upload": (composer.upload, first, gr.update(visible=first)),
             "guide": (composer.guide, [current, first], {}),
+            "ending": (composer.ending, [current, seen.where.get("head", "")], {}),
         }
 
     def words(self, seen: Look) -> dict[str, Any]:

@@ -24,11 +24,13 @@ class Task:
         key: names the gallery; suspended runs are kept under it until `release(key)`.
         request: what was asked.
         guide: `[n, H, W, 3]` uint8 frames that the chunk begins with, or None for text alone.
+        last_image: `[H, W, 3]` uint8 picture that the chunk is led to, or None.
     """
 
     key: str
     request: ChunkRequest
     guide: Frames | None = None
+    last_image: Frames | None = None
 
 
 class Worker(Protocol):

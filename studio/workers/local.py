@@ -211,6 +211,7 @@ class LocalWorker:
                 request.prompt,
                 negative_prompt=request.negative_prompt,
                 guide=task.guide,
+                last_image=task.last_image,
                 guidance_scale=request.guidance_scale,
                 height=request.height,
                 width=request.width,

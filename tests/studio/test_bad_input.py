@@ -31,6 +31,7 @@ BAD = {
     "guidance that is no number": ({"guidance_scale": float("nan")}, "guidance"),
     "missing guide": ({"guide": "0" * 32 + ".png"}, "Upload it again"),
     "guide from another place": ({"guide": "../../../etc/passwd"}, "Upload it again"),
+    "missing last image": ({"last_image": "0" * 32 + ".png"}, "needs a first one"),
     "unknown model": ({"model": "sora"}, "Try pocket"),
 }
 

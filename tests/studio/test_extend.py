@@ -41,6 +41,11 @@ def test_the_guide_is_for_the_first_chunk():
     assert [each.guide for each in plan(FIRST, ["a", "b"], POCKET)] == ["image.png", None]
 
 
+def test_the_last_chunk_is_led_to_the_last_image():
+    first = FIRST.model_copy(update={"last_image": "end.png"})
+    assert [each.last_image for each in plan(first, ["a", "b"], POCKET)] == [None, "end.png"]
+
+
 @pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf")])
 def test_a_length_is_a_positive_number(seconds):
     with pytest.raises(InputError, match="Ask for a few seconds"):

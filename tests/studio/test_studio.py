@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from studio.media import count_frames, read_frames, read_frames_png, read_guide, write_clip
 from studio.studio import Studio
@@ -209,3 +210,20 @@ def test_a_video_of_another_program_gives_its_last_frame_as_guide(studio, tmp_pa
     project = studio.create_project()
     guide = read_guide(studio.media_path(project.id, studio.add_guide(project.id, tmp_path / "other.mp4")))
     assert abs(guide.astype(int) - frames[-1]).mean() < 4
+
+
+def test_a_chunk_is_led_to_its_last_image(studio, request_, tmp_path):
+    first, last = samples.moving_frames(2)
+    project = studio.create_project()
+    names = []
+    for name, frame in (("first.png", first), ("last.png", 255 - last)):
+        Image.fromarray(frame).save(tmp_path / name)
+        names.append(studio.add_guide(project.id, tmp_path / name))
+    led = request_.model_copy(update={"strategy": "naive", "guide": names[0], "last_image": names[1]})
+    clips = []
+    for request in (led, led.model_copy(update={"last_image": None})):
+        assert studio.wait(studio.make(project.id, [request])).state == "done"
+        made = studio.project(project.id)
+        clips.append(list(read_frames(studio.media_path(project.id, made.segment(made.head).clip))))
+        studio.undo(project.id)
+    assert np.abs(clips[0][-1].astype(int) - clips[1][-1]).mean() > 1

@@ -22,6 +22,8 @@ class Composer:
     prompt: gr.Textbox
     upload: gr.UploadButton
     guide: gr.HTML
+    end_upload: gr.UploadButton
+    ending: gr.HTML
     model: gr.Dropdown
     candidates: gr.Slider
     preview_steps: gr.Slider
@@ -55,11 +57,12 @@ class Composer:
             self.height,
             self.frames,
             self.negative,
+            self.ending,
         ]
 
     def priced(self) -> list[Any]:
         """The inputs that change what a chunk costs."""
-        free = (self.prompt, self.guide, self.seed, self.negative)
+        free = (self.prompt, self.guide, self.seed, self.negative, self.ending)
         return [each for each in self.choices() if each not in free]
 
 
@@ -95,6 +98,7 @@ def build(cards: list["ModelCard"], first: str, here: Callable[[str], bool]) -> 
         max_length=card.max_prompt_chars,
     )
     guide = panel("guide")
+    ending = panel("guide", "ending")
     search = gr.Button("Search candidates", variant="primary", elem_id="search")
     hint = panel("hint")
     with gr.Group(elem_classes="fields"):
@@ -116,6 +120,14 @@ def build(cards: list["ModelCard"], first: str, here: Callable[[str], bool]) -> 
         elem_id="upload",
     )
     with gr.Accordion("Advanced", open=False, elem_id="advanced"):
+        end_upload = gr.UploadButton(
+            "End with an image",
+            file_types=["image"],
+            type="filepath",
+            size="sm",
+            elem_id="upload-end",
+            visible=card.takes_last_image,
+        )
         strategy = gr.Radio(STRATEGIES, value="k-step", label="How to choose", elem_id="strategy")
         previews = gr.Radio(PREVIEWS, value="schedule", label="Kind of preview", elem_id="previews")
         guidance = gr.Slider(label="Guidance", elem_id="guidance", **of["guidance"])
@@ -130,6 +142,6 @@ def build(cards: list["ModelCard"], first: str, here: Callable[[str], bool]) -> 
             label="Keep away from", placeholder="What should not be seen", elem_id="negative"
         )
     return Composer(
-        prompt, upload, guide, model, candidates, preview_steps, steps, strategy, previews, guidance, seed,
-        dice, width, height, frames, negative, search, hint,
+        prompt, upload, guide, end_upload, ending, model, candidates, preview_steps, steps, strategy,
+        previews, guidance, seed, dice, width, height, frames, negative, search, hint,
     )  # fmt: skip

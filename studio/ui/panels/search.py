@@ -23,7 +23,7 @@ def request(values: tuple[Any, ...], seed: int = 0) -> ChunkRequest:
         InputError: if a number is missing or is none.
     """
     (prompt, guide, model, candidates, preview_steps, steps, strategy, previews) = values[:8]
-    (guidance, chosen, width, height, frames, negative) = values[8:]
+    (guidance, chosen, width, height, frames, negative, ending) = values[8:]
     given = (chosen or "").strip()
     if given and not given.isdecimal():
         raise InputError(f"“{given[:20]}” is no seed. Write a whole number, or leave the field empty.")
@@ -31,6 +31,7 @@ def request(values: tuple[Any, ...], seed: int = 0) -> ChunkRequest:
         return ChunkRequest(
             prompt=prompt or "",
             guide=(guide or {}).get("name") or None,
+            last_image=(ending or {}).get("name") or None,
             model=model,
             candidates=candidates,
             preview_steps=preview_steps,
@@ -74,9 +75,10 @@ def bind(page: "Page") -> None:
         return gr.update(value=views.button_words(wanted, cost.seconds)), {"sentence": cost.sentence}
 
     def change_model(name: str) -> list[Any]:
-        of = limits(studio.card(name))
+        card = studio.card(name)
+        of = limits(card)
         names = ("preview_steps", "steps", "guidance", "width", "height", "frames")
-        return [gr.update(**of[each]) for each in names]
+        return [*(gr.update(**of[each]) for each in names), gr.update(visible=card.takes_last_image)]
 
     def change_strategy(strategy: str) -> list[Any]:
         k_step, many = strategy == "k-step", strategy != "naive"
@@ -95,9 +97,20 @@ def bind(page: "Page") -> None:
     def drop(where: dict[str, Any], said: str) -> dict[Any, Any]:
         return {**page.draw(where, said), composer.guide: {}}
 
+    def end(where: dict[str, Any], said: str, path: str) -> dict[Any, Any]:
+        try:
+            project_id, name = take_in(page, where.get("project", ""), path)
+        except InputError as problem:
+            return page.draw(where, said, str(problem))
+        shown = {"name": name, "url": media_url(studio, project_id, name), "last": True}
+        return {**page.draw({**where, "project": project_id}, said), composer.ending: shown}
+
+    def drop_end(where: dict[str, Any], said: str) -> dict[Any, Any]:
+        return {**page.draw(where, said), composer.ending: {}}
+
     plain: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     sliders = [composer.preview_steps, composer.steps, composer.guidance]
-    sliders += [composer.width, composer.height, composer.frames]
+    sliders += [composer.width, composer.height, composer.frames, composer.end_upload]
     # work that has got on has measured what a step takes
     changes = [page.blocks.load, page.gallery.change, page.player.change]
     changes += [each.change for each in composer.priced()]
@@ -110,6 +123,8 @@ def bind(page: "Page") -> None:
     page.listen(composer.search.click, search, *composer.choices())
     page.listen(composer.upload.upload, upload, composer.upload)
     page.listen(composer.guide.drop, drop)
+    page.listen(composer.end_upload.upload, end, composer.end_upload)
+    page.listen(composer.ending.drop, drop_end)
 
 
 def begin(page: "Page", where: dict[str, Any], wanted: ChunkRequest) -> dict[str, Any]:

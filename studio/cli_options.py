@@ -1,0 +1,67 @@
+"""The options of the verbs that make film, each with its help."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Data = Annotated[
+    Path | None,
+    typer.Option(
+        "--data", metavar="DIR", help="Where projects lie (also STUDIO_DATA_DIR).", show_default=False
+    ),
+]
+Model = Annotated[str, typer.Option(help="Name of a model card.")]
+Then = Annotated[
+    list[str] | None,
+    typer.Option(metavar="PROMPT", help="What happens next; may be given several times.", show_default=False),
+]
+Seconds = Annotated[
+    float | None,
+    typer.Option(
+        min=0, help="Length of what is made, rounded up to whole segments; by default one segment a prompt."
+    ),
+]
+Strategy = Annotated[
+    str,
+    typer.Option(help="naive: one noise. k-step: look at several, finish the best. brute-force: finish all."),
+]
+Candidates = Annotated[int, typer.Option("--candidates", "-m", help="How many initial noises are tried.")]
+PreviewSteps = Annotated[
+    int | None, typer.Option("--preview-steps", "-k", help="Steps of a preview; by default the model's.")
+]
+Previews = Annotated[
+    str, typer.Option(help="schedule: a short run of k steps. prefix: the first k steps of the full run.")
+]
+Steps = Annotated[
+    int | None, typer.Option("--steps", "-s", help="Steps of a full run; by default the model's.")
+]
+Guidance = Annotated[
+    float | None, typer.Option(help="Classifier-free guidance, 1 for none; by default the model's.")
+]
+Negative = Annotated[str, typer.Option(metavar="PROMPT", help="What to keep away from.")]
+Seed = Annotated[int, typer.Option(help="Seed of the first candidate; the same seed makes the same film.")]
+Size = Annotated[
+    str | None, typer.Option(metavar="WxH", help="Width and height in pixels; by default the model's.")
+]
+Frames = Annotated[int | None, typer.Option(help="Frames of a segment; by default the model's.")]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE",
+        help="Copy the film here: .mp4, .webm, .gif, .zip of stills, or .otioz for editors.",
+    ),
+]
+ProjectName = Annotated[
+    str, typer.Argument(metavar="PROJECT", help="Id of a project, its beginning, or `last`.")
+]
+Guide = Annotated[
+    Path | None,
+    typer.Option(metavar="IMAGE", help="Begin with this image, or a video's last frame.", show_default=False),
+]
+End = Annotated[
+    Path | None,
+    typer.Option(metavar="IMAGE", help="Lead the last chunk to this image.", show_default=False),
+]
