@@ -141,7 +141,7 @@ def _bar(told: Callable[[int], None] | None) -> type[Any]:
 
     arrived, lock = [0], threading.Lock()
 
-    class Silent(tqdm):  # type: ignore[type-arg]
+    class Silent(tqdm):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             kwargs.pop("name", None)
             super().__init__(*args, **{**kwargs, "disable": True})

@@ -36,7 +36,7 @@ def place(pipeline: Any, placement: Placement, disk: Path | None = None) -> Any:
         if placement.attention:
             _set_attention(network, placement.attention)
     vae = getattr(pipeline, "vae", None)
-    if placement.tiling and hasattr(vae, "enable_tiling"):
+    if placement.tiling and vae is not None and hasattr(vae, "enable_tiling"):
         vae.enable_tiling()
     if placement.offload == "none":
         return pipeline.to(placement.device)

@@ -109,7 +109,7 @@ def bind(page: "Page") -> None:
         return {**page.draw(where, said), composer.ending: {}}
 
     plain: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-    sliders = [composer.preview_steps, composer.steps, composer.guidance]
+    sliders: list[Any] = [composer.preview_steps, composer.steps, composer.guidance]
     sliders += [composer.width, composer.height, composer.frames, composer.end_upload]
     # work that has got on has measured what a step takes
     changes = [page.blocks.load, page.gallery.change, page.player.change]
