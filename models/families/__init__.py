@@ -7,6 +7,7 @@ last three it may leave out.
 from __future__ import annotations
 
 import importlib
+import inspect
 from types import SimpleNamespace
 from typing import Any, Protocol, cast
 
@@ -66,10 +67,11 @@ def over(pipeline: Any, kind: type[Any], **others: Any) -> Any:
 
     Args:
         pipeline: loaded and placed.
-        kind: a pipeline class with the same components.
-        others: components in place of the first one's.
+        kind: a pipeline class with the same components, or fewer.
+        others: components in place of the first one's, and settings.
     """
-    own = kind(**{**pipeline.components, **others})
+    taken = inspect.signature(kind).parameters
+    own = kind(**{name: part for name, part in {**pipeline.components, **others}.items() if name in taken})
     for name in ("_all_hooks", "_offload_device", "_offload_gpu_id"):
         if hasattr(pipeline, name):
             setattr(own, name, getattr(pipeline, name))

@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 
 from models.clip import Frames
+from models.families import over
 from models.video_model import Conditioning, ModelCard
 
 TEXT_TOKENS = 512
@@ -56,12 +57,8 @@ def variant(pipeline: Any, conditioning: Conditioning) -> Any:
 
     if conditioning.guide is not None or not isinstance(pipeline, WanImageToVideoPipeline):
         return pipeline
-    modules = ("tokenizer", "text_encoder", "vae", "scheduler", "transformer", "transformer_2")
-    return WanPipeline(
-        **{name: getattr(pipeline, name) for name in modules},
-        boundary_ratio=pipeline.config.boundary_ratio,
-        expand_timesteps=pipeline.config.expand_timesteps,
-    )
+    settings = {name: pipeline.config[name] for name in ("boundary_ratio", "expand_timesteps")}
+    return over(pipeline, WanPipeline, **settings)
 
 
 def arguments(conditioning: Conditioning) -> dict[str, Any]:
