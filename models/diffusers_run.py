@@ -13,7 +13,7 @@ import functools
 import inspect
 import itertools
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,12 +23,13 @@ import torch
 from diffusers import FlowMatchEulerDiscreteScheduler
 
 from models import download, placement, weights
+from models.adapters import Adapters
 from models.clip import Clip, Frames
 from models.continuation import fit_guide, fit_picture
 from models.families import Family, family
 from models.placing import place
 from models.suspension import Pause, SuspendedCall
-from models.video_model import Conditioning, DenoisingRun, ModelCard, VideoModel
+from models.video_model import Conditioning, DenoisingRun, Lora, ModelCard, VideoModel
 
 Decode = Callable[[Any, Any, torch.Tensor], Any]
 """`decode(pipeline, predicted, latents)` -> `[1, T, H, W, 3]` floats in `[0, 1]`; see `Family.decode`."""
@@ -147,6 +148,7 @@ class DiffusersRun(DenoisingRun):
         fps: of the clips.
         result: takes the clip out of what the call returns.
         passes: how many times the call goes through its steps; a step is done when its passes are.
+        before: called whenever the run is about to go on, e.g. to switch its LoRA files on.
     """
 
     def __init__(
@@ -160,11 +162,13 @@ class DiffusersRun(DenoisingRun):
         fps: float,
         result: Callable[[Any], Any] = operator.attrgetter("frames"),
         passes: int = 1,
+        before: Callable[[], None] | None = None,
     ) -> None:
         self.seed = seed
         self.num_inference_steps = num_inference_steps
         self._fps = fps
         self._passes = passes
+        self._before = before or (lambda: None)
         self._decode = decode
         self._look = look = Look()
         self._clone = clone = light_clone(pipeline, look)
@@ -217,6 +221,7 @@ class DiffusersRun(DenoisingRun):
         if to_step > self.num_inference_steps:
             raise ValueError(f"this run has {self.num_inference_steps} steps, not {to_step}")
         if to_step > self.step:
+            self._before()
             self._call.run_to(to_step * self._passes)
 
     @torch.no_grad()
@@ -240,6 +245,7 @@ class DiffusersRun(DenoisingRun):
             ValueError, CancelledError, Exception: as `advance`.
         """
         if self._clip is None:
+            self._before()
             self._clip = Clip(self._call.result(), self._fps)
         return self._clip
 
@@ -262,6 +268,7 @@ class DiffusersModel(VideoModel):
         self.card = card
         self.placement_reason = reason
         self._pipeline = pipeline
+        self._adapters = Adapters(pipeline, card.title)
         self._family: Family = family(card.family)
 
     @classmethod
@@ -291,6 +298,7 @@ class DiffusersModel(VideoModel):
         negative_prompt: str = "",
         guide: Frames | None = None,
         last_image: Frames | None = None,
+        loras: Sequence[Lora] = (),
         guidance_scale: float | None = None,
         height: int | None = None,
         width: int | None = None,
@@ -310,9 +318,11 @@ class DiffusersModel(VideoModel):
             num_frames=num_frames,
             guide=None if guide is None else fit_guide(guide, card, height, width, num_frames),
             last_image=None if last_image is None else fit_picture(last_image, height, width),
+            loras=tuple(loras),
             fps=card.fps,
             options=card.options,
         )
+        self._adapters.use(conditioning.loras)
         with torch.no_grad():
             conditioning.encoded.update(self._family.encode(self._pipeline, conditioning))
         return conditioning
@@ -329,10 +339,11 @@ class DiffusersModel(VideoModel):
             fps=self.card.fps,
             result=functools.partial(self._family.result, conditioning=conditioning),
             passes=self._family.passes(conditioning),
+            before=functools.partial(self._adapters.use, conditioning.loras),
         )
 
     def close(self) -> None:
         """Free the weights. Runs that are not closed keep them."""
-        self._pipeline = None
+        self._pipeline, self._adapters = None, Adapters(None, self.card.title)
         if torch.cuda.is_available():
             torch.cuda.empty_cache()

@@ -8,8 +8,9 @@ conditions the next. The search, the extender and the page know nothing else of 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from models.clip import Clip, Frames
@@ -223,6 +224,19 @@ class ModelCard:
         return prompt
 
 
+@dataclass(frozen=True)
+class Lora:
+    """A LoRA file and how strongly it counts.
+
+    Attributes:
+        path: of a safetensors file.
+        weight: 1 as trained, 0 for nothing, below 0 for its opposite.
+    """
+
+    path: Path
+    weight: float = 1.0
+
+
 @dataclass(frozen=True, eq=False)
 class Conditioning:
     """All that steers a run besides its initial noise; encoded once, used by all candidates of a segment.
@@ -235,6 +249,7 @@ class Conditioning:
         guide: `[n, H, W, 3]` uint8 frames that the chunk begins with (n = 1 for an image, more for a prefix),
             or None for text alone. They are repeated as the first n frames of the chunk.
         last_image: `[H, W, 3]` uint8, the picture that the chunk ends with, or None.
+        loras: LoRA files that change the network, and how strongly.
         fps: frames per second of the clip.
         options: of the card: further arguments of the pipeline's call.
         encoded: what the family encoded (prompt embeds, image latents); only the family looks inside.
@@ -248,6 +263,7 @@ class Conditioning:
     num_frames: int
     guide: Frames | None = None
     last_image: Frames | None = None
+    loras: tuple[Lora, ...] = ()
     fps: float = 8.0
     options: Mapping[str, Any] = field(default_factory=dict)
     encoded: dict[str, Any] = field(default_factory=dict)
@@ -312,6 +328,7 @@ class VideoModel(ABC):
         negative_prompt: str = "",
         guide: Frames | None = None,
         last_image: Frames | None = None,
+        loras: Sequence[Lora] = (),
         guidance_scale: float | None = None,
         height: int | None = None,
         width: int | None = None,
@@ -325,6 +342,7 @@ class VideoModel(ABC):
             guide: `[n, H, W, 3]` uint8, resized and cropped to the size of the run; n = 1 is a guide image,
                 n > 1 the end of the chunk before, at most `card.prefix_frames`.
             last_image: `[H, W, 3]` uint8 picture to end with, where `card.takes_last_image`.
+            loras: LoRA files for this model, each with its weight.
             guidance_scale: classifier-free guidance, >= 1.
             height, width: pixels.
             num_frames: length of the chunk, guide frames included.

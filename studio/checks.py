@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from studio.errors import InputError
-from studio.timeline import ChunkRequest
+from studio.timeline import ChunkRequest, LoraChoice
 
 if TYPE_CHECKING:
     from models.video_model import ModelCard
@@ -48,6 +48,21 @@ def check_request(card: ModelCard, request: ChunkRequest, *, continues: bool) ->
     card.check_steps(request.num_inference_steps, request.preview_steps if k_step else None)
     _check_numbers(request)
     return request.model_copy(update={"prompt": prompt, "negative_prompt": negative})
+
+
+def read_lora(text: str) -> LoraChoice:
+    """A LoRA as it is written in one field, `name` or `name:0.8`.
+
+    Raises:
+        InputError: if the weight is no number from -4 to 4.
+    """
+    name, colon, weight = text.strip().rpartition(":")
+    try:
+        return LoraChoice(name=name, weight=float(weight)) if colon else LoraChoice(name=text.strip())
+    except ValueError as error:
+        raise InputError(
+            f"A LoRA is written as its name, or as name:weight with a weight from -4 to 4, not {text!r}."
+        ) from error
 
 
 def check_title(title: str) -> str:

@@ -24,6 +24,7 @@ from studio.cli_options import (
     Frames,
     Guidance,
     Guide,
+    Loras,
     Model,
     Negative,
     Output,
@@ -104,6 +105,7 @@ def make(
     steps: Steps = None,
     guidance: Guidance = None,
     negative: Negative = "",
+    lora: Loras = None,
     seed: Seed = 0,
     size: Size = None,
     frames: Frames = None,
@@ -142,6 +144,7 @@ def extend(
     steps: Steps = None,
     guidance: Guidance = None,
     negative: Negative = "",
+    lora: Loras = None,
     seed: Seed = 0,
     size: Size = None,
     frames: Frames = None,
@@ -245,6 +248,7 @@ def _requests(studio: "Studio", choices: dict[str, Any], *, continues: bool) -> 
     """One request a segment, from the options of `make` and `extend`."""
     from pydantic import ValidationError
 
+    from studio.checks import read_lora
     from studio.extend import plan
     from studio.handover import continuing_card
     from studio.timeline import ChunkRequest
@@ -263,6 +267,7 @@ def _requests(studio: "Studio", choices: dict[str, Any], *, continues: bool) -> 
         "candidates": choices["candidates"],
         "preview_steps": choices["preview_steps"],
         "seed": choices["seed"],
+        "loras": tuple(read_lora(text) for text in choices["lora"] or ()),
     }
     given = {name: value for name, value in options.items() if value is not None}
     try:

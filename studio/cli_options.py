@@ -65,3 +65,12 @@ End = Annotated[
     Path | None,
     typer.Option(metavar="IMAGE", help="Lead the last chunk to this image.", show_default=False),
 ]
+Loras = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--lora",
+        metavar="NAME[:WEIGHT]",
+        help="A LoRA file of the folder STUDIO_LORA_DIR; may be given several times.",
+        show_default=False,
+    ),
+]

@@ -22,6 +22,7 @@ class Settings(BaseSettings):
             time) or `disk` (the same, the rest on disk).
         storage: `full`, or `float8` for a denoising network kept in 8 bits.
         attention: an attention backend of diffusers, e.g. `flash`, `sage`, `xformers`.
+        lora_dir: folder of LoRA files (safetensors).
         threads: CPU threads of the model; None leaves it to torch.
         live_share: how much of a full run's time may go into looking into it while it runs, 0 for never.
         sources: folders to load weights from instead of those on the cards, by model name; `clip` is the
@@ -42,6 +43,7 @@ class Settings(BaseSettings):
     offload: Literal["none", "model", "group", "disk"] | None = None
     storage: Literal["full", "float8"] | None = None
     attention: str | None = None
+    lora_dir: Path = Path("var/loras")
     threads: int | None = Field(default=None, ge=1)
     live_share: float = Field(default=0.04, ge=0, le=1)
     sources: dict[str, str] = Field(default_factory=dict)

@@ -34,6 +34,13 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, ser_json_inf_nan="constants")
 
 
+class LoraChoice(Frozen):
+    """A LoRA file of the studio's folder, by name without its suffix, and how strongly it counts."""
+
+    name: str = Field(min_length=1, max_length=200)
+    weight: float = Field(default=1.0, ge=-4, le=4)
+
+
 class ChunkRequest(Frozen):
     """All that a person decides about one chunk.
 
@@ -52,6 +59,7 @@ class ChunkRequest(Frozen):
         seed: candidate j has seed `seed + j`.
         guide: media name of an uploaded guide image, or None. Only for a first segment.
         last_image: media name of an uploaded image that the chunk is led to, or None.
+        loras: LoRA files that change the model for this chunk.
     """
 
     prompt: str
@@ -69,6 +77,7 @@ class ChunkRequest(Frozen):
     seed: int = 0
     guide: str | None = None
     last_image: str | None = None
+    loras: tuple[LoraChoice, ...] = Field(default=(), max_length=8)
 
 
 class Candidate(Frozen):

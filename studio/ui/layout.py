@@ -43,7 +43,9 @@ def place(studio: Studio) -> Parts:
             progress = job.build()
             strip = timeline.build()
         with gr.Column(elem_id="composer"):
-            composer = prompt.build(studio.cards(), studio.settings.model, studio.worker.is_here)
+            composer = prompt.build(
+                studio.cards(), studio.settings.model, studio.worker.is_here, studio.worker.loras()
+            )
     return Parts(
         where, status, notice, listed, title, takes, film, progress, strip, composer, gr.Timer(IDLE_SECONDS)
     )

@@ -13,7 +13,7 @@ from studio.errors import InputError
 from studio.studio import Studio
 from studio.ui import layout, views
 from studio.ui.look import Look, Where, interruption, look, media_url, stamp
-from studio.ui.panels import gallery, job, player, projects, search, timeline
+from studio.ui.panels import gallery, images, job, player, projects, search, timeline
 
 Verb = Callable[[Where], Any]
 Drawn = dict[Any, Any]
@@ -131,7 +131,7 @@ def build(studio: Studio) -> gr.Blocks:
     with gr.Blocks(title="Chunkwise Studio", analytics_enabled=False, fill_width=True) as blocks:
         parts = layout.place(studio)
         page = Page(**vars(parts), studio=studio, examples=player.examples(), blocks=blocks)
-        for panel in (gallery, job, player, projects, search, timeline):
+        for panel in (gallery, images, job, player, projects, search, timeline):
             panel.bind(page)
         page.listen(page.clock.tick, lambda where, said: page.draw(where, said, None))
 

@@ -60,6 +60,9 @@ class Worker(Protocol):
             InputError: if a weight file is missing; it names the file and what to do.
         """
 
+    def loras(self) -> list[str]:
+        """Names of the LoRA files that a request can ask for."""
+
     def is_here(self, model: str) -> bool:
         """Whether a model's weights are on this machine."""
 

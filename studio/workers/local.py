@@ -7,15 +7,17 @@ from collections import OrderedDict
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 
 from models import download, placement
 from models.catalog import CARDS, card, load_model
 from models.clip import Clip
-from models.video_model import Conditioning, DenoisingRun, ModelCard, Scorer, VideoModel
+from models.video_model import Conditioning, DenoisingRun, Lora, ModelCard, Scorer, VideoModel
 from studio import search
 from studio.errors import InputError
 from studio.search import Finished, Live, Rough, Step
 from studio.settings import Settings
+from studio.timeline import LoraChoice
 from studio.workers.contract import Task
 
 MAX_GALLERIES = 4
@@ -43,6 +45,7 @@ def local_worker(settings: Settings) -> LocalWorker:
         threads=settings.threads,
         live_share=settings.live_share,
         sources=settings.sources,
+        lora_dir=settings.lora_dir,
     )
 
 
@@ -53,6 +56,7 @@ class LocalWorker:
         device: where the model runs and how it is made to fit; what is not set is chosen.
         threads: CPU threads of torch; None leaves them as they are.
         live_share: how much of a full run's time may go into looking into it, 0 for never.
+        lora_dir: folder of LoRA files.
         sources: folders to load weights from instead of the cards' own, by model name; `clip` for the
             default scorers.
         scorers: who judges candidates; None takes the default ones.
@@ -65,10 +69,11 @@ class LocalWorker:
         threads: int | None = None,
         live_share: float = 0.0,
         sources: Mapping[str, str] | None = None,
+        lora_dir: Path = Path("var/loras"),
         scorers: Sequence[Scorer] | None = None,
     ) -> None:
         self._device_name, self._threads, self._live_share = device, threads, live_share
-        self._sources = dict(sources or {})
+        self._sources, self._lora_dir = dict(sources or {}), lora_dir
         self._scorers = None if scorers is None else list(scorers)
         self._model: VideoModel | None = None
         self._waiting: dict[str, str] = {}
@@ -111,6 +116,19 @@ class LocalWorker:
                 self._waiting[model] = why
                 raise
             self._waiting.pop(model, None)
+
+    def loras(self) -> list[str]:
+        """Names of the files in the LoRA folder; see `Worker.loras`."""
+        files = sorted(self._lora_dir.glob("**/*.safetensors"))
+        return [str(file.relative_to(self._lora_dir).with_suffix("")) for file in files]
+
+    def _lora(self, choice: LoraChoice) -> Lora:
+        if choice.name not in self.loras():
+            raise InputError(
+                f"There is no LoRA called {choice.name!r} in {self._lora_dir}. Put the file there, or leave "
+                "it out."
+            )
+        return Lora(self._lora_dir / f"{choice.name}.safetensors", choice.weight)
 
     def is_here(self, model: str) -> bool:
         """Whether a model's weights are on this machine; see `Worker.is_here`."""
@@ -212,6 +230,7 @@ class LocalWorker:
                 negative_prompt=request.negative_prompt,
                 guide=task.guide,
                 last_image=task.last_image,
+                loras=[self._lora(choice) for choice in request.loras],
                 guidance_scale=request.guidance_scale,
                 height=request.height,
                 width=request.width,

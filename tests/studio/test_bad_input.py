@@ -6,8 +6,10 @@ from collections import namedtuple
 
 import pytest
 
+from studio import checks
 from studio.errors import InputError
 from studio.studio import Studio
+from studio.timeline import LoraChoice
 from tests.studio.test_studio import made, searched
 
 BAD = {
@@ -143,3 +145,26 @@ def test_no_project_of_that_id(studio, request_):
     ):
         with pytest.raises(InputError):
             verb()
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "weight"),
+    [("style", "style", 1.0), ("style:0.8", "style", 0.8), ("a/b: -1", "a/b", -1.0)],
+)
+def test_a_lora_is_written_as_its_name_and_weight(text, name, weight):
+    assert checks.read_lora(text) == LoraChoice(name=name, weight=weight)
+
+
+@pytest.mark.parametrize("text", ["", "style:strong", "style:9", ":1"])
+def test_a_lora_that_is_written_otherwise_is_told_in_a_sentence(text):
+    with pytest.raises(InputError, match="name:weight"):
+        checks.read_lora(text)
+
+
+def test_a_lora_that_is_not_there_fails_the_job_in_a_sentence(studio, request_):
+    project = studio.create_project()
+    request = request_.model_copy(update={"loras": (LoraChoice(name="nothing"),)})
+    view = studio.wait(studio.make(project.id, [request]))
+    assert view.state == "failed"
+    assert "There is no LoRA called 'nothing'" in view.error
+    assert studio.project(project.id) == project

@@ -24,6 +24,7 @@ class Composer:
     guide: gr.HTML
     end_upload: gr.UploadButton
     ending: gr.HTML
+    loras: gr.Dropdown
     model: gr.Dropdown
     candidates: gr.Slider
     preview_steps: gr.Slider
@@ -58,11 +59,12 @@ class Composer:
             self.frames,
             self.negative,
             self.ending,
+            self.loras,
         ]
 
     def priced(self) -> list[Any]:
         """The inputs that change what a chunk costs."""
-        free = (self.prompt, self.guide, self.seed, self.negative, self.ending)
+        free = (self.prompt, self.guide, self.seed, self.negative, self.ending, self.loras)
         return [each for each in self.choices() if each not in free]
 
 
@@ -85,7 +87,9 @@ def limits(card: "ModelCard") -> dict[str, dict[str, Any]]:
     }
 
 
-def build(cards: list["ModelCard"], first: str, here: Callable[[str], bool]) -> Composer:
+def build(
+    cards: list["ModelCard"], first: str, here: Callable[[str], bool], lora_files: list[str]
+) -> Composer:
     """Place the inputs, with the limits of the model that is chosen first."""
     card = next((each for each in cards if each.name == first), cards[0])
     of = limits(card)
@@ -119,6 +123,16 @@ def build(cards: list["ModelCard"], first: str, here: Callable[[str], bool]) -> 
         size="sm",
         elem_id="upload",
     )
+    more = _advanced(card, lora_files)
+    return Composer(
+        prompt=prompt, upload=upload, guide=guide, ending=ending, model=model, candidates=candidates,
+        preview_steps=preview_steps, steps=steps, search=search, hint=hint, **more,
+    )  # fmt: skip
+
+
+def _advanced(card: "ModelCard", lora_files: list[str]) -> dict[str, Any]:
+    """What is out of the way until it is asked for."""
+    of = limits(card)
     with gr.Accordion("Advanced", open=False, elem_id="advanced"):
         end_upload = gr.UploadButton(
             "End with an image",
@@ -127,6 +141,15 @@ def build(cards: list["ModelCard"], first: str, here: Callable[[str], bool]) -> 
             size="sm",
             elem_id="upload-end",
             visible=card.takes_last_image,
+        )
+        loras = gr.Dropdown(
+            lora_files,
+            multiselect=True,
+            allow_custom_value=True,
+            label="LoRA",
+            info="Write name:0.8 for another weight than 1.",
+            elem_id="loras",
+            visible=bool(lora_files),
         )
         strategy = gr.Radio(STRATEGIES, value="k-step", label="How to choose", elem_id="strategy")
         previews = gr.Radio(PREVIEWS, value="schedule", label="Kind of preview", elem_id="previews")
@@ -141,7 +164,8 @@ def build(cards: list["ModelCard"], first: str, here: Callable[[str], bool]) -> 
         negative = gr.Textbox(
             label="Keep away from", placeholder="What should not be seen", elem_id="negative"
         )
-    return Composer(
-        prompt, upload, guide, end_upload, ending, model, candidates, preview_steps, steps, strategy,
-        previews, guidance, seed, dice, width, height, frames, negative, search, hint,
-    )  # fmt: skip
+    return {
+        "end_upload": end_upload, "loras": loras, "strategy": strategy, "previews": previews,
+        "guidance": guidance, "seed": seed, "dice": dice, "width": width, "height": height,
+        "frames": frames, "negative": negative,
+    }  # fmt: skip

@@ -1,4 +1,4 @@
-"""What the composer does: search, tell the cost beforehand, change the model, roll a seed, take an image."""
+"""What the composer does: search, tell the cost beforehand, change the model, roll a seed."""
 
 import secrets
 from typing import TYPE_CHECKING, Any
@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 from pydantic import ValidationError
 
+from studio.checks import read_lora
 from studio.errors import InputError
 from studio.timeline import ChunkRequest
 from studio.ui import views
-from studio.ui.look import media_url
 from studio.ui.panels.prompt import limits
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def request(values: tuple[Any, ...], seed: int = 0) -> ChunkRequest:
         InputError: if a number is missing or is none.
     """
     (prompt, guide, model, candidates, preview_steps, steps, strategy, previews) = values[:8]
-    (guidance, chosen, width, height, frames, negative, ending) = values[8:]
+    (guidance, chosen, width, height, frames, negative, ending, loras) = values[8:]
     given = (chosen or "").strip()
     if given and not given.isdecimal():
         raise InputError(f"“{given[:20]}” is no seed. Write a whole number, or leave the field empty.")
@@ -44,6 +44,7 @@ def request(values: tuple[Any, ...], seed: int = 0) -> ChunkRequest:
             height=height,
             num_frames=frames,
             negative_prompt=negative or "",
+            loras=tuple(read_lora(text) for text in loras or ()),
         )
     except ValidationError as problem:
         field = str(problem.errors()[0]["loc"][0]).replace("_", " ")
@@ -58,7 +59,7 @@ def new_seed() -> int:
 
 
 def bind(page: "Page") -> None:
-    """Search, tell the cost beforehand, change the model, roll a seed, take an image."""
+    """Search, tell the cost beforehand, change the model, roll a seed."""
     studio, composer = page.studio, page.composer
 
     def search(where: dict[str, Any], said: str, *values: Any) -> dict[Any, Any]:
@@ -84,30 +85,6 @@ def bind(page: "Page") -> None:
         k_step, many = strategy == "k-step", strategy != "naive"
         return [gr.update(visible=shown) for shown in (many, k_step, k_step)]
 
-    def upload(where: dict[str, Any], said: str, path: str) -> dict[Any, Any]:
-        try:
-            if (restored := studio.restore(path)) is not None:
-                return page.draw({"project": restored.id}, said)
-            project_id, name = take_in(page, where.get("project", ""), path)
-        except InputError as problem:
-            return page.draw(where, said, str(problem))
-        shown = {"name": name, "url": media_url(studio, project_id, name)}
-        return {**page.draw({**where, "project": project_id}, said), composer.guide: shown}
-
-    def drop(where: dict[str, Any], said: str) -> dict[Any, Any]:
-        return {**page.draw(where, said), composer.guide: {}}
-
-    def end(where: dict[str, Any], said: str, path: str) -> dict[Any, Any]:
-        try:
-            project_id, name = take_in(page, where.get("project", ""), path)
-        except InputError as problem:
-            return page.draw(where, said, str(problem))
-        shown = {"name": name, "url": media_url(studio, project_id, name), "last": True}
-        return {**page.draw({**where, "project": project_id}, said), composer.ending: shown}
-
-    def drop_end(where: dict[str, Any], said: str) -> dict[Any, Any]:
-        return {**page.draw(where, said), composer.ending: {}}
-
     plain: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     sliders: list[Any] = [composer.preview_steps, composer.steps, composer.guidance]
     sliders += [composer.width, composer.height, composer.frames, composer.end_upload]
@@ -121,10 +98,6 @@ def bind(page: "Page") -> None:
     composer.model.input(change_model, composer.model, sliders, **plain)
     composer.dice.click(lambda: str(new_seed()), None, composer.seed, **plain)
     page.listen(composer.search.click, search, *composer.choices())
-    page.listen(composer.upload.upload, upload, composer.upload)
-    page.listen(composer.guide.drop, drop)
-    page.listen(composer.end_upload.upload, end, composer.end_upload)
-    page.listen(composer.ending.drop, drop_end)
 
 
 def begin(page: "Page", where: dict[str, Any], wanted: ChunkRequest) -> dict[str, Any]:
@@ -145,21 +118,6 @@ def begin(page: "Page", where: dict[str, Any], wanted: ChunkRequest) -> dict[str
         raise
     expected = 0 if wanted.strategy == "naive" else wanted.candidates
     return {"project": made, "job": job, "expected": expected}
-
-
-def take_in(page: "Page", project_id: str, path: str) -> tuple[str, str]:
-    """Take an image or a video's end into a project, a new one if there is none: its id, the media name.
-
-    Raises:
-        InputError: if it is neither; a project made for it is gone again.
-    """
-    made = project_id or page.studio.create_project().id
-    try:
-        return made, page.studio.add_guide(made, path)
-    except InputError:
-        if not project_id:
-            page.studio.delete_project(made)
-        raise
 
 
 def prompt_before(page: "Page", project_id: str) -> str:

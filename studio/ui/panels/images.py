@@ -1,0 +1,58 @@
+"""The images that a chunk begins and ends with; a film that was exported opens its project instead."""
+
+from typing import TYPE_CHECKING, Any
+
+from studio.errors import InputError
+from studio.ui.look import media_url
+
+if TYPE_CHECKING:
+    from studio.ui.page import Page
+
+
+def bind(page: "Page") -> None:
+    """Take an image or a film in, and take an image away again."""
+    studio, composer = page.studio, page.composer
+
+    def upload(where: dict[str, Any], said: str, path: str) -> dict[Any, Any]:
+        try:
+            if (restored := studio.restore(path)) is not None:
+                return page.draw({"project": restored.id}, said)
+            project_id, name = take_in(page, where.get("project", ""), path)
+        except InputError as problem:
+            return page.draw(where, said, str(problem))
+        shown = {"name": name, "url": media_url(studio, project_id, name)}
+        return {**page.draw({**where, "project": project_id}, said), composer.guide: shown}
+
+    def drop(where: dict[str, Any], said: str) -> dict[Any, Any]:
+        return {**page.draw(where, said), composer.guide: {}}
+
+    def end(where: dict[str, Any], said: str, path: str) -> dict[Any, Any]:
+        try:
+            project_id, name = take_in(page, where.get("project", ""), path)
+        except InputError as problem:
+            return page.draw(where, said, str(problem))
+        shown = {"name": name, "url": media_url(studio, project_id, name), "last": True}
+        return {**page.draw({**where, "project": project_id}, said), composer.ending: shown}
+
+    def drop_end(where: dict[str, Any], said: str) -> dict[Any, Any]:
+        return {**page.draw(where, said), composer.ending: {}}
+
+    page.listen(composer.upload.upload, upload, composer.upload)
+    page.listen(composer.guide.drop, drop)
+    page.listen(composer.end_upload.upload, end, composer.end_upload)
+    page.listen(composer.ending.drop, drop_end)
+
+
+def take_in(page: "Page", project_id: str, path: str) -> tuple[str, str]:
+    """Take an image or a video's end into a project, a new one if there is none: its id, the media name.
+
+    Raises:
+        InputError: if it is neither; a project made for it is gone again.
+    """
+    made = project_id or page.studio.create_project().id
+    try:
+        return made, page.studio.add_guide(made, path)
+    except InputError:
+        if not project_id:
+            page.studio.delete_project(made)
+        raise

@@ -1,0 +1,113 @@
+"""LoRA files on a real, tiny pipeline."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+
+pytest.importorskip("peft")
+
+from diffusers import WanPipeline
+from peft import LoraConfig
+from peft.utils import get_peft_model_state_dict
+
+from models.adapters import Adapters
+from models.catalog import card
+from models.diffusers_run import DiffusersRun
+from models.errors import InputError
+from models.video_model import Lora
+from tests.models.tiny_wan import tiny_wan, wan_arguments, wan_decode
+from tests.tiny import tiny_lingen
+
+
+def save_lora(folder, seed):
+    """A random LoRA for the tiny Wan, strong enough to be seen."""
+    torch.manual_seed(seed)
+    transformer = tiny_wan().transformer
+    transformer.add_adapter(
+        LoraConfig(r=2, lora_alpha=32, target_modules=["to_q", "to_v"], init_lora_weights=False)
+    )
+    layers = get_peft_model_state_dict(transformer)
+    WanPipeline.save_lora_weights(
+        folder, transformer_lora_layers=layers, weight_name=f"style{seed}.safetensors"
+    )
+    return folder / f"style{seed}.safetensors"
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("loras")
+    return [save_lora(folder, seed) for seed in (1, 2)]
+
+
+@pytest.fixture
+def pipeline():
+    return tiny_wan()
+
+
+@pytest.fixture
+def begin(pipeline):
+    """`begin(*loras)`: a run that counts these files in; every run is closed at the end."""
+    adapters, runs = Adapters(pipeline, "Tiny"), []
+
+    def start(*loras):
+        how = {"seed": 0, "num_inference_steps": 3, "fps": 8, "before": partial(adapters.use, loras)}
+        runs.append(DiffusersRun(pipeline, wan_arguments(), wan_decode, **how))
+        return runs[-1]
+
+    yield start
+    for run in runs:
+        run.close()
+
+
+def difference(first, second):
+    return np.abs(first.frames.astype(int) - second.frames).mean()
+
+
+def test_a_lora_changes_the_clip_by_its_weight(begin, files):
+    plain = begin().finish()
+    weak, strong = (begin(Lora(files[0], weight)).finish() for weight in (0.1, 1.0))
+    assert 0 < difference(plain, weak) < difference(plain, strong)
+
+
+def test_without_it_the_clip_is_what_it_was(begin, files):
+    plain = begin().finish()
+    begin(Lora(files[0])).finish()
+    np.testing.assert_array_equal(begin().finish().frames, plain.frames)
+
+
+def test_several_count_together(begin, files):
+    alone, both = begin(Lora(files[0])).finish(), begin(*map(Lora, files)).finish()
+    assert difference(alone, both) > 0
+
+
+def test_runs_with_different_files_can_be_suspended_side_by_side(begin, files):
+    expected = begin(Lora(files[0])).finish()
+    run, other = begin(Lora(files[0])), begin(Lora(files[1]))
+    for step in range(1, 4):
+        run.advance(step)
+        other.advance(step)
+    np.testing.assert_array_equal(run.finish().frames, expected.frames)
+
+
+def test_what_is_no_lora_is_told_in_a_sentence(pipeline, tmp_path):
+    adapters = Adapters(pipeline, "Tiny")
+    (tmp_path / "old.pt").write_bytes(b"x")
+    (tmp_path / "broken.safetensors").write_bytes(b"x")
+    for name, sentence in (
+        ("old.pt", "no safetensors file"),
+        ("nowhere.safetensors", "There is no LoRA file"),
+        ("broken.safetensors", "damaged"),
+    ):
+        with pytest.raises(InputError, match=sentence):
+            adapters.use([Lora(tmp_path / name)])
+
+
+def test_a_model_without_lora_says_so(tmp_path, files):
+    from models.diffusers_run import DiffusersModel
+
+    tiny_lingen(tmp_path)
+    model = DiffusersModel.load(card("pocket"), device="cpu", source=tmp_path)
+    with pytest.raises(InputError, match="Pocket takes no LoRA"):
+        model.encode("a fox", height=32, width=32, num_frames=9, loras=[Lora(files[0])])
