@@ -57,7 +57,7 @@ def grid(frames: list[np.ndarray], prompts: tuple[str, ...], columns: int = 4) -
 def make_sheet(
     assets: Path, out: Path, steps: int = 20, guidance_scale: float = 4.0, prompts: tuple[str, ...] = PROMPTS
 ) -> tuple[Path, Path]:
-    """Draw the prompts, prompt i from seed i, and write `sheet.png` and `sheet.webp` into `out`."""
+    """Draw the prompts, prompt i from seed i: first frames in `sheet.png`, whole clips in `sheet.webp`."""
     pipeline = LinGenPipeline.from_pretrained(assets, torch_dtype=torch.float32)
     pipeline.set_progress_bar_config(disable=True)
     clips = []
@@ -73,6 +73,6 @@ def make_sheet(
     out.mkdir(parents=True, exist_ok=True)
     moving = [grid([clip[time] for clip in clips], prompts) for time in range(len(clips[0]))]
     picture, animation = out / "sheet.png", out / "sheet.webp"
-    moving[len(moving) // 2].save(picture, optimize=True)
-    moving[0].save(animation, save_all=True, append_images=moving[1:], duration=125, loop=0, quality=70)
+    moving[0].save(picture, optimize=True)
+    moving[0].save(animation, save_all=True, append_images=moving[1:], duration=125, loop=0, quality=60)
     return picture, animation

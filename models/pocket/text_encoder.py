@@ -67,6 +67,9 @@ def save_text_encoder(out: Path) -> Path:
     values = {**json.loads(config.read_text()), "dtype": "float32", "_name_or_path": "all-MiniLM-L6-v2"}
     config.write_text(json.dumps(values, indent=2) + "\n")
     AutoTokenizer.from_pretrained(source).save_pretrained(out / "tokenizer")
+    vocabulary = out / "tokenizer" / "tokenizer.json"  # a third smaller without its blanks
+    words = json.loads(vocabulary.read_text(encoding="utf-8"))
+    vocabulary.write_text(json.dumps(words, ensure_ascii=False, separators=(",", ":")), encoding="utf-8")
     return out
 
 

@@ -166,7 +166,7 @@ def test_projects_are_listed_renamed_opened_and_deleted(server, open_page) -> No
     expect(page.locator(".examples button").first).to_be_visible()
 
 
-def test_a_film_can_start_from_an_image(server, open_page, tmp_path: Path) -> None:
+def test_a_film_can_start_from_an_image_and_be_led_to_another(server, open_page, tmp_path: Path) -> None:
     from PIL import Image
 
     Image.new("RGB", (200, 120), (200, 120, 40)).save(tmp_path / "guide.png")
@@ -181,10 +181,17 @@ def test_a_film_can_start_from_an_image(server, open_page, tmp_path: Path) -> No
     page.locator("#upload").locator("xpath=..").locator("input[type=file]").set_input_files(
         tmp_path / "guide.png"
     )
-    expect(page.locator(".guide img")).to_be_visible()
+    expect(page.locator("#guide img")).to_be_visible()
+    page.get_by_role("button", name="Advanced").click()
+    expect(page.locator("#upload-end")).to_be_visible()
+    page.locator("#upload-end").locator("xpath=..").locator("input[type=file]").set_input_files(
+        tmp_path / "guide.png"
+    )
+    expect(page.locator("#ending")).to_contain_text("Ends with this image")
     make_segment(page, "", candidates=1)
     expect(page.locator(".segment .caption b")).to_have_text("From the image alone")
-    expect(page.locator(".guide")).to_be_hidden()
+    expect(page.locator("#guide img")).to_be_hidden()
+    expect(page.locator("#ending img")).to_be_hidden()
 
 
 def test_a_film_file_restores_its_project(server, open_page, tmp_path: Path) -> None:
