@@ -59,6 +59,7 @@ def load_model(
     device: Wishes | str | None = None,
     source: Path | str | None = None,
     tell: Callable[[str], None] | None = None,
+    threads: int | None = None,
 ) -> DiffusersModel:
     """Load the weights of a model, after downloading them where they are on the hub only.
 
@@ -67,6 +68,7 @@ def load_model(
         device: `cpu`, `cuda`, ..., or all that was set by hand; `models.placement` chooses the rest.
         source: a folder to load from in place of the card's own.
         tell: is given a sentence on the download now and then.
+        threads: CPU threads of the model's runs; None takes those that a new thread gets.
 
     Raises:
         InputError: if there is no such model, the hub is out of reach, its weights are missing or damaged,
@@ -74,7 +76,7 @@ def load_model(
     """
     from models.diffusers_run import DiffusersModel
 
-    return DiffusersModel.load(card(name), device=device, source=source, tell=tell)
+    return DiffusersModel.load(card(name), device=device, source=source, tell=tell, threads=threads)
 
 
 if __name__ == "__main__":

@@ -149,6 +149,7 @@ class DiffusersRun(DenoisingRun):
         result: takes the clip out of what the call returns.
         passes: how many times the call goes through its steps; a step is done when its passes are.
         before: called whenever the run is about to go on, e.g. to switch its LoRA files on.
+        threads: CPU threads of the call; None takes those that a new thread gets.
     """
 
     def __init__(
@@ -163,6 +164,7 @@ class DiffusersRun(DenoisingRun):
         result: Callable[[Any], Any] = operator.attrgetter("frames"),
         passes: int = 1,
         before: Callable[[], None] | None = None,
+        threads: int | None = None,
     ) -> None:
         self.seed = seed
         self.num_inference_steps = num_inference_steps
@@ -176,6 +178,8 @@ class DiffusersRun(DenoisingRun):
         self._clip: Clip | None = None
 
         def call(pause: Pause) -> Frames:
+            if threads is not None:
+                placement.use_threads(threads)
             marks = itertools.count(1)
 
             def after_step(latents: torch.Tensor) -> None:
@@ -262,10 +266,12 @@ class DiffusersModel(VideoModel):
         card: of the checkpoint.
         pipeline: loaded and placed.
         reason: why it was placed where it is, one sentence.
+        threads: CPU threads of its runs; None takes those that a new thread gets.
     """
 
-    def __init__(self, card: ModelCard, pipeline: Any, reason: str = "") -> None:
+    def __init__(self, card: ModelCard, pipeline: Any, reason: str = "", threads: int | None = None) -> None:
         self.card = card
+        self._threads = threads
         self.placement_reason = reason
         self._pipeline = pipeline
         self._adapters = Adapters(pipeline, card.title)
@@ -279,6 +285,7 @@ class DiffusersModel(VideoModel):
         device: placement.Wishes | str | None = None,
         source: Path | str | None = None,
         tell: Callable[[str], None] | None = None,
+        threads: int | None = None,
     ) -> DiffusersModel:
         """Load a checkpoint; see `models.catalog.load_model`."""
         if source is None and download.on_hub(card):
@@ -289,7 +296,7 @@ class DiffusersModel(VideoModel):
         )
         if card.shift is not None:
             pipeline.scheduler = shifted(pipeline.scheduler, card.shift)
-        return cls(card, place(pipeline, where), where.reason)
+        return cls(card, place(pipeline, where), where.reason, threads)
 
     def encode(
         self,
@@ -340,6 +347,7 @@ class DiffusersModel(VideoModel):
             result=functools.partial(self._family.result, conditioning=conditioning),
             passes=self._family.passes(conditioning),
             before=functools.partial(self._adapters.use, conditioning.loras),
+            threads=self._threads,
         )
 
     def close(self) -> None:

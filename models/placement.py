@@ -169,14 +169,14 @@ def this_machine() -> Machine:
 
 
 def use_threads(number: int) -> None:
-    """Let torch calculate with that many CPU threads, from now on and in every thread of this process."""
+    """Let torch calculate with that many CPU threads in this thread, and in those that begin to after it."""
     import torch
 
     torch.set_num_threads(number)
 
 
 def threads() -> int:
-    """How many CPU threads torch calculates with."""
+    """How many CPU threads torch calculates with in this thread."""
     import torch
 
     return torch.get_num_threads()

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
+from typing import Any, TypeVar
 
 from models.families import family
 from studio.errors import InputError
@@ -24,6 +26,7 @@ from studio.timeline import ChunkRequest
 
 __all__ = ["BENCHES", "show"]
 
+T = TypeVar("T")
 PROMPT = "a fox runs through snow"
 
 
@@ -35,7 +38,7 @@ def chunk(*, repeat: int, threads: int | None) -> Report:
         values = tuple(_segment(studio, request) for _ in range(repeat))
         measure = Measure(name="one segment", value=median(values), unit="s", target=8, values=values)
         what = f"{_size(request)}, {request.num_inference_steps} steps with guidance, stored"
-        return Report(bench="chunk", what=what, measures=(measure,), machine=this_machine())
+        return Report(bench="chunk", what=what, measures=(measure,), machine=this_machine(threads))
 
 
 def gallery(*, repeat: int, threads: int | None) -> Report:
@@ -49,7 +52,7 @@ def gallery(*, repeat: int, threads: int | None) -> Report:
             Measure(name="all candidates", value=median(alls), unit="s", target=6, values=alls),
         )
         what = f"4 candidates of 4 steps, {_size(request)}, scored and stored"
-        return Report(bench="gallery", what=what, measures=measures, machine=this_machine())
+        return Report(bench="gallery", what=what, measures=measures, machine=this_machine(threads))
 
 
 def overhead(*, repeat: int, threads: int | None) -> Report:
@@ -58,16 +61,16 @@ def overhead(*, repeat: int, threads: int | None) -> Report:
         request = _request(studio, strategy="naive")
         card = studio.card(request.model)
         source = studio.settings.sources.get(card.name, card.source)
-        pipeline = family(card.family).pipeline_class(card).from_pretrained(source)
+        pipeline = _apart(lambda: family(card.family).pipeline_class(card).from_pretrained(source), threads)
         pipeline.set_progress_bar_config(disable=True)
         _segment(studio, request)
-        _plain(pipeline, request)  # both are warm now
+        _apart(lambda: _plain(pipeline, request), threads)  # both are warm now
         ours, plain = [], []
         for turn in range(repeat):
             first_ours = turn % 2 == 0
             if first_ours:
                 ours.append(_segment(studio, request))
-            plain.append(_plain(pipeline, request))
+            plain.append(_apart(lambda: _plain(pipeline, request), threads))
             if not first_ours:
                 ours.append(_segment(studio, request))
         ratios = tuple(a / b for a, b in zip(ours, plain, strict=True))
@@ -77,7 +80,7 @@ def overhead(*, repeat: int, threads: int | None) -> Report:
             Measure(name="studio / pipeline", value=median(ratios), unit="", target=1.05, values=ratios),
         )
         what = f"{_size(request)}, {request.num_inference_steps} steps with guidance"
-        return Report(bench="overhead", what=what, measures=measures, machine=this_machine())
+        return Report(bench="overhead", what=what, measures=measures, machine=this_machine(threads))
 
 
 BENCHES: dict[str, Bench] = {
@@ -140,10 +143,22 @@ def _gallery(studio: Studio, request: ChunkRequest) -> tuple[float, float]:
     return seconds if first is None else first, seconds
 
 
-def _plain(pipeline: object, request: ChunkRequest) -> float:
+def _apart(call: Callable[[], T], threads: int | None) -> T:
+    """Call in a thread that ends with it, so that its pool of OpenMP threads is in nobody's way."""
+    from models import placement
+
+    def work() -> T:
+        placement.use_threads(threads or this_machine(None).cores)
+        return call()
+
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(work).result()
+
+
+def _plain(pipeline: Any, request: ChunkRequest) -> float:
     """Seconds of the pipeline's own call for the same chunk."""
     begun = time.perf_counter()
-    pipeline(  # type: ignore[operator]
+    pipeline(
         request.prompt,
         height=request.height,
         width=request.width,

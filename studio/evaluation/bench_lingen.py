@@ -26,7 +26,7 @@ def flops(*, repeat: int, threads: int | None) -> Report:
     """Equations 1 to 3 against what torch counts. Nothing is timed: `repeat` and `threads` are not used."""
     from models.lingen.flops import counted_model, on_meta, parameters, predicted_model
 
-    del repeat, threads
+    del repeat
     measures = [each for name in SIZES for each in _module(name)]
     lingen = on_meta()
     attention = on_meta(mamba_branch=False, window_size=(2**31, 2**31, 2**31))
@@ -43,7 +43,7 @@ def flops(*, repeat: int, threads: int | None) -> Report:
         bench="lingen-flops",
         what="LinGen, supplement E.2, equations 1 to 3, against operations that torch counts on the modules",
         measures=tuple(measures),
-        machine=this_machine(),
+        machine=this_machine(threads),
     )
 
 
@@ -78,7 +78,7 @@ def adjacency(*, repeat: int, threads: int | None, side: int = 32, layers: int =
     """Fig. 1 of the supplement. Nothing is timed: `repeat` and `threads` are not used."""
     from models.lingen.adjacency import NEIGHBOURS, SCANS, adjacency_distances
 
-    del repeat, threads
+    del repeat
     measures: list[Measure] = []
     panels = []
     numbers = tuple(float(layer) for layer in range(1, layers + 1))
@@ -96,7 +96,7 @@ def adjacency(*, repeat: int, threads: int | None, side: int = 32, layers: int =
         what="average minimum distance of neighbours in the sequences of the first 1, 2, ... layers "
         "(LinGen, supplement A, Fig. 1)",
         measures=tuple(measures),
-        machine=this_machine(),
+        machine=this_machine(threads),
         panels=tuple(panels),
     )
 
@@ -139,7 +139,7 @@ def scaling(
         what="one forward pass against the number of tokens, and a transformer with full attention of the "
         "same width and depth in the same run",
         measures=tuple(measures),
-        machine=this_machine(),
+        machine=this_machine(threads),
         panels=(_panel("Time", "seconds", medians), _panel("Memory", "MiB beside the weights", memory)),
     )
 

@@ -28,7 +28,7 @@ def startup(*, repeat: int, threads: int | None) -> Report:
         bench="startup",
         what="from starting `python app.py` to a page that answers HTTP 200",
         measures=(measure,),
-        machine=this_machine(),
+        machine=this_machine(threads),
     )
 
 

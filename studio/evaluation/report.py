@@ -9,7 +9,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Protocol
 
-from models import placement
 from studio.timeline import Frozen
 
 
@@ -94,17 +93,18 @@ class Bench(Protocol):
         """Measure."""
 
 
-def this_machine() -> Machine:
-    """The machine as it is now; call it after the threads were set."""
+def this_machine(threads: int | None = None) -> Machine:
+    """The machine, and with how many threads it was measured: as many as it has cores, unless told."""
     try:
         torch = version("torch")
     except PackageNotFoundError:
         torch = "none"
     affinity: Callable[[int], set[int]] | None = getattr(os, "sched_getaffinity", None)
+    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
     return Machine(
         processor=_processor(),
-        cores=len(affinity(0)) if affinity else os.cpu_count() or 1,
-        threads=placement.threads(),
+        cores=cores,
+        threads=threads or cores,
         torch=torch,
         python=platform.python_version(),
     )

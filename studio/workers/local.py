@@ -199,8 +199,8 @@ class LocalWorker:
             self._model = None
 
     def _load(self, model: str, tell: Callable[[str], None]) -> None:
-        if self._threads is not None:
-            placement.use_threads(self._threads)
+        threads = self._threads = self._threads or placement.threads()
+        placement.use_threads(1)  # see _open
         for key in list(self._sessions):
             self.release(key)
         if self._model is not None:
@@ -211,6 +211,7 @@ class LocalWorker:
             device=self._device_name,
             source=self._sources.get(model),
             tell=tell,
+            threads=threads,
         )
         if self._scorers is None:
             from models.scoring import default_scorers
@@ -224,6 +225,9 @@ class LocalWorker:
         request = task.request
         self.load(request.model)
         assert self._model is not None
+        # A second pool of threads beside the run's would let both sleep between any two operations: OpenMP
+        # stops spinning when it has more threads than the machine has cores.
+        placement.use_threads(1)
         if task.key not in self._sessions:
             conditioning = self._model.encode(
                 request.prompt,
