@@ -81,7 +81,7 @@ def recipe(project: Project) -> dict[str, Any]:
         "title": project.title,
         "segments": [
             {
-                "request": segment.request.model_dump(exclude={"guide", "last_image"}),
+                "request": segment.request.model_dump(mode="json", exclude={"guide", "last_image"}),
                 "guide_image": segment.request.guide is not None,
                 "last_image": segment.request.last_image is not None,
                 "seed": segment.seed,
