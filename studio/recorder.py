@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from pathlib import Path
+from collections.abc import Iterable
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -181,24 +178,20 @@ class Recorder:
 
     def _keep_segment(self, finished: Finished) -> str:
         """Clip, tail and poster, then the row; gives the segment's id."""
-        from studio.media import poster, write_clip, write_frames_png
+        from studio.media import poster, write_frames_png
 
         whole, task = finished.clip, self._task
         clip = whole if self._parent is None else whole.without_first(finished.num_guide_frames)
         tail = whole.tail(longest_prefix(self._worker))
-        clip_name, tail_name, poster_name = self._write(
-            (".mp4", lambda path: write_clip(path, clip.frames, clip.fps)),
-            (".png", lambda path: write_frames_png(tail, path)),
-            (".jpg", lambda path: poster(clip.frames[0], path)),
-        )
+        write = self._store.write_media
         segment = Segment(
             request=task.request,
             seed=finished.seed,
             revision=self._worker.card(task.request.model).revision,
             parent=self._parent,
-            clip=clip_name,
-            tail=tail_name,
-            poster=poster_name,
+            clip=self._write_clip(clip),
+            tail=write(self._project_id, ".png", lambda path: write_frames_png(tail, path)),
+            poster=write(self._project_id, ".jpg", lambda path: poster(clip.frames[0], path)),
             num_frames=len(clip),
             fps=clip.fps,
             height=clip.height,
@@ -216,12 +209,6 @@ class Recorder:
         self.forget_live()
         self._tell(f"{clip.seconds:.1f} s finished")
         return segment.id
-
-    def _write(self, *files: tuple[str, Callable[[Path], object]]) -> list[str]:
-        """Write media files side by side, since each waits for the disk; their names."""
-        write = partial(self._store.write_media, self._project_id)
-        with ThreadPoolExecutor(len(files)) as pool:
-            return [name.result() for name in [pool.submit(write, *file) for file in files]]
 
     def _write_clip(self, clip: Clip, quality: Quality = "full") -> str:
         from studio.media import write_clip

@@ -144,10 +144,9 @@ def test_a_candidate_picked_after_a_restart_gives_the_same_clip_bit_for_bit(open
     studio.close()
     again = open_studio()
     later = picked(again, project)
-    assert np.array_equal(tail_of(again, later, 0), tail_of(again, at_once, 0))
-    assert np.array_equal(
-        frames_of(again, later, later.branch()[0].clip), frames_of(again, at_once, at_once.branch()[0].clip)
-    )
+    first, second = tail_of(again, later, 0), tail_of(again, at_once, 0)
+    assert len(first) == request.num_frames  # the lossless tail holds the whole of so short a chunk
+    assert np.array_equal(first, second)
 
 
 @pytest.mark.parametrize(
