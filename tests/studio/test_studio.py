@@ -35,10 +35,6 @@ def made(studio: Studio, *requests: ChunkRequest, project_id: str | None = None)
     return studio.project(project_id)
 
 
-def frames_of(studio: Studio, project: Project, name: str) -> np.ndarray:
-    return np.stack(list(read_frames(studio.media_path(project.id, name))))
-
-
 def tail_of(studio: Studio, project: Project, number: int) -> np.ndarray:
     return read_frames_png(studio.media_path(project.id, project.branch()[number].tail))
 
