@@ -59,7 +59,8 @@ def is_here(card: ModelCard) -> bool:
     if not on_hub(card):
         return Path(card.source).is_dir()
     try:
-        snapshot_download(card.source, **_choice(card), local_files_only=True)
+        for choice in _choices(card):
+            snapshot_download(**choice, local_files_only=True)
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError, ValueError):
         return False
     return True
@@ -73,27 +74,41 @@ def plan(card: ModelCard) -> Plan:
     """
     from huggingface_hub import snapshot_download
 
+    files: list[Any] = []
     with _in_words(card):
-        files: Any = snapshot_download(card.source, **_choice(card), dry_run=True, tqdm_class=_bar(None))
+        for choice in _choices(card):
+            files += snapshot_download(**choice, dry_run=True, tqdm_class=_bar(None))
     size = sum(file.file_size or 0 for file in files)
     missing = sum(file.file_size or 0 for file in files if file.will_download)
     return Plan(size, missing, _free())
 
 
-def fetch(card: ModelCard, tell: Tell | None = None) -> Path:
-    """The folder of a checkpoint, downloaded where it is not here yet; broken downloads are carried on.
+def fetch(card: ModelCard, tell: Tell | None = None) -> Path | None:
+    """Download what of a checkpoint is not here yet; broken downloads are carried on.
 
     Args:
         card: of the checkpoint.
         tell: hears about the progress, from other threads; what it raises ends the download.
+
+    Returns:
+        The folder of the pipeline; None for one that is gathered from several repositories by their ids, all
+        of which are here then.
 
     Raises:
         InputError: if the disk is too full, or as `plan`.
     """
     from huggingface_hub import snapshot_download
 
-    if is_here(card):
-        return Path(snapshot_download(card.source, **_choice(card), local_files_only=True))
+    how: dict[str, Any] = {"local_files_only": True}
+    if not is_here(card):
+        how = {"tqdm_class": _bar(_progress(card, tell))}
+    with _in_words(card):
+        folders = [Path(snapshot_download(**choice, **how)) for choice in _choices(card)]
+    return folders[0] if (folders[0] / "model_index.json").is_file() else None
+
+
+def _progress(card: ModelCard, tell: Tell | None) -> Callable[[int], None]:
+    """What tells how many bytes have arrived, if there is room for all that are missing."""
     wanted = plan(card)
     if wanted.free < wanted.missing + SPARE_GB * 2**30:
         raise InputError(
@@ -104,12 +119,10 @@ def fetch(card: ModelCard, tell: Tell | None = None) -> Path:
 
     def told(done: int) -> None:
         if tell is not None:
-            here = in_gb(min(had + done, wanted.size))
-            tell(f"{card.title} is being downloaded: {here} of {in_gb(wanted.size)}.")
+            tell(f"{card.title} is being downloaded: {in_gb(had + done)} of {in_gb(wanted.size)}.")
 
     told(0)
-    with _in_words(card):
-        return Path(snapshot_download(card.source, **_choice(card), tqdm_class=_bar(told)))
+    return told
 
 
 def in_gb(size: int) -> str:
@@ -117,12 +130,17 @@ def in_gb(size: int) -> str:
     return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
 
 
-def _choice(card: ModelCard) -> dict[str, Any]:
-    return {
-        "revision": card.revision or None,
-        "allow_patterns": list(FILES),
-        "ignore_patterns": list(OTHERS),
-    }
+def _choices(card: ModelCard) -> list[dict[str, Any]]:
+    """What to ask of each repository, the card's own first."""
+    return [
+        {
+            "repo_id": repository,
+            "revision": (card.revision or None) if repository == card.source else None,
+            "allow_patterns": list(patterns),
+            "ignore_patterns": list(OTHERS),
+        }
+        for repository, patterns in (card.parts or {card.source: FILES}).items()
+    ]
 
 
 def _free() -> int:
@@ -136,24 +154,23 @@ def _free() -> int:
 
 
 def _bar(told: Callable[[int], None] | None) -> type[Any]:
-    """A progress bar that draws nothing and tells the bytes that have arrived."""
-    from tqdm.auto import tqdm
+    """A progress bar that draws nothing and tells the bytes that arrived, in all downloads it is given to."""
+    from huggingface_hub.utils import tqdm
 
-    arrived, lock = [0], threading.Lock()
+    written, lock = [0], threading.Lock()
 
     class Silent(tqdm):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
-            kwargs.pop("name", None)
+            # of the two bars that count bytes, the one of those received would count them again
+            received = str(kwargs.get("name")).endswith(".transfer")
             super().__init__(*args, **{**kwargs, "disable": True})
-            self.counts_bytes, self.bytes_done = kwargs.get("unit") == "B", 0
+            self.counts = kwargs.get("unit") == "B" and not received
 
         def update(self, n: float | None = 1) -> None:
-            if told is None or not self.counts_bytes:
-                return
-            with lock:
-                self.bytes_done += int(n or 0)
-                arrived[0] = max(arrived[0], self.bytes_done)  # two bars count: received, and written
-                told(arrived[0])
+            if told is not None and self.counts:
+                with lock:
+                    written[0] += int(n or 0)
+                    told(written[0])
 
     return Silent
 

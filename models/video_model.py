@@ -27,6 +27,8 @@ class ModelCard:
         family: module of `models.families` that knows the pipeline's arguments.
         pipeline_class: class name of the diffusers pipeline.
         source: local folder or hub id.
+        parts: what of which hub repositories is downloaded, as file patterns by hub id, where the pipeline is
+            gathered from several; empty for one repository in the diffusers format.
         revision: pinned revision on the hub; empty for a local folder, or for the hub's main branch.
         licence: SPDX name or link of the weights' licence.
         gated: whether the hub asks to accept the licence before it hands out the weights.
@@ -76,6 +78,7 @@ class ModelCard:
     num_inference_steps: int
     preview_steps: int
     guidance_scale: float
+    parts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     revision: str = ""
     gated: bool = False
     parameters_b: float = 0.0

@@ -5,14 +5,19 @@ Sources: diffusers' page on AnimateDiff and the defaults of its pipeline, of Fre
 
 from dataclasses import replace
 
+from models.download import FILES
 from models.video_model import ModelCard
+
+CHECKPOINT = "SG161222/Realistic_Vision_V5.1_noVAE"
+ADAPTER = "guoyww/animatediff-motion-adapter-v1-5-2"
 
 PLAIN = ModelCard(
     name="animatediff",
     title="AnimateDiff (Stable Diffusion 1.5)",
     family="animatediff",
     pipeline_class="AnimateDiffPipeline",
-    source="SG161222/Realistic_Vision_V5.1_noVAE",
+    source=CHECKPOINT,
+    parts={CHECKPOINT: FILES, ADAPTER: ("config.json", "*.safetensors")},
     licence="https://huggingface.co/SG161222/Realistic_Vision_V5.1_noVAE",
     fps=8,
     height=512,

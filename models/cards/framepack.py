@@ -7,12 +7,21 @@ from dataclasses import replace
 
 from models.video_model import ModelCard
 
+BASE = "hunyuanvideo-community/HunyuanVideo"
+VISION = "lllyasviel/flux_redux_bfl"
+NETWORK = ("config.json", "*.safetensors", "*.safetensors.index.json")
+SHARED = {
+    BASE: ("model_index.json", "vae/*", "text_encoder*/*", "tokenizer*/*", "scheduler/*"),
+    VISION: ("feature_extractor/*", "image_encoder/*"),
+}
+
 INVERTED = ModelCard(
     name="framepack",
     title="FramePack (13B)",
     family="framepack",
     pipeline_class="HunyuanVideoFramepackPipeline",
     source="lllyasviel/FramePackI2V_HY",
+    parts={"lllyasviel/FramePackI2V_HY": NETWORK, **SHARED},
     licence="https://huggingface.co/lllyasviel/FramePackI2V_HY",
     parameters_b=13,
     fps=30,
@@ -39,6 +48,7 @@ VANILLA = replace(
     name="framepack-f1",
     title="FramePack F1 (13B)",
     source="lllyasviel/FramePack_F1_I2V_HY_20250503",
+    parts={"lllyasviel/FramePack_F1_I2V_HY_20250503": NETWORK, **SHARED},
     licence="https://huggingface.co/lllyasviel/FramePack_F1_I2V_HY_20250503",
     options={"sampling_type": "vanilla"},
     takes_last_image=False,

@@ -1,7 +1,7 @@
 """What differs between pipelines: one small module a family, none imports another.
 
-A family module offers the functions of `Family`; `models.diffusers_run` finds it by `ModelCard.family`. The
-last three it may leave out.
+A family module offers the functions of `Family`; `models.diffusers_run` finds it by `ModelCard.family`. What
+`DEFAULTS` names it may leave out.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class Family(Protocol):
     """What a module of this package offers."""
 
     def pipeline_class(self, card: ModelCard) -> type[Any]:
-        """The diffusers pipeline class that loads the checkpoint."""
+        """The pipeline class that loads the checkpoint; without it, diffusers' class of the card's name."""
 
     def encode(self, pipeline: Any, conditioning: Conditioning) -> dict[str, Any]:
         """Encode what is the same for all candidates: prompt embeds, guide latents."""
@@ -49,7 +49,15 @@ class Family(Protocol):
         """How many times the call goes through its steps; without it, once."""
 
 
+def _named(card: ModelCard) -> type[Any]:
+    import diffusers
+
+    pipeline: type[Any] = getattr(diffusers, card.pipeline_class)
+    return pipeline
+
+
 DEFAULTS: dict[str, Any] = {
+    "pipeline_class": _named,
     "variant": lambda pipeline, conditioning: pipeline,
     "result": lambda output, conditioning: output.frames,
     "passes": lambda conditioning: 1,

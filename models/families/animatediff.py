@@ -15,9 +15,9 @@ import copy
 from pathlib import Path
 from typing import Any
 
+from models.cards.animatediff import ADAPTER
 from models.video_model import Conditioning, ModelCard
 
-ADAPTER = "guoyww/animatediff-motion-adapter-v1-5-2"
 SCHEDULE = {
     "beta_schedule": "linear",
     "clip_sample": False,

@@ -9,15 +9,7 @@ from typing import Any
 
 from PIL import Image
 
-from models.video_model import Conditioning, ModelCard
-
-
-def pipeline_class(card: ModelCard) -> type[Any]:
-    """`CogVideoXPipeline` or `CogVideoXImageToVideoPipeline`, as the card says."""
-    import diffusers
-
-    pipeline: type[Any] = getattr(diffusers, card.pipeline_class)
-    return pipeline
+from models.video_model import Conditioning
 
 
 def encode(pipeline: Any, conditioning: Conditioning) -> dict[str, Any]:

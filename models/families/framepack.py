@@ -13,11 +13,9 @@ from typing import Any, cast
 
 from PIL import Image
 
+from models.cards.framepack import BASE, VISION
 from models.clip import Frames
 from models.video_model import Conditioning, ModelCard
-
-BASE = "hunyuanvideo-community/HunyuanVideo"
-VISION = "lllyasviel/flux_redux_bfl"
 
 
 def pipeline_class(card: ModelCard) -> type[Any]:

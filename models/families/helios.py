@@ -16,14 +16,7 @@ from typing import Any
 
 from PIL import Image
 
-from models.video_model import Conditioning, ModelCard
-
-
-def pipeline_class(card: ModelCard) -> type[Any]:
-    """`HeliosPipeline`."""
-    from diffusers import HeliosPipeline
-
-    return HeliosPipeline
+from models.video_model import Conditioning
 
 
 def encode(pipeline: Any, conditioning: Conditioning) -> dict[str, Any]:

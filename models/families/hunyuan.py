@@ -12,14 +12,7 @@ from typing import Any
 
 from PIL import Image
 
-from models.video_model import Conditioning, ModelCard
-
-
-def pipeline_class(card: ModelCard) -> type[Any]:
-    """The pipeline that the card names."""
-    import diffusers
-
-    return getattr(diffusers, card.pipeline_class)
+from models.video_model import Conditioning
 
 
 def encode(pipeline: Any, conditioning: Conditioning) -> dict[str, Any]:

@@ -14,14 +14,7 @@ from typing import Any
 from PIL import Image
 
 from models.errors import InputError
-from models.video_model import Conditioning, ModelCard
-
-
-def pipeline_class(card: ModelCard) -> type[Any]:
-    """The pipeline that the card names."""
-    import diffusers
-
-    return getattr(diffusers, card.pipeline_class)
+from models.video_model import Conditioning
 
 
 def variant(pipeline: Any, conditioning: Conditioning) -> Any:

@@ -15,14 +15,7 @@ from typing import Any
 
 from PIL import Image
 
-from models.video_model import Conditioning, ModelCard
-
-
-def pipeline_class(card: ModelCard) -> type[Any]:
-    """`LTXConditionPipeline`; it serves text alone too."""
-    from diffusers import LTXConditionPipeline
-
-    return LTXConditionPipeline
+from models.video_model import Conditioning
 
 
 def encode(pipeline: Any, conditioning: Conditioning) -> dict[str, Any]:

@@ -11,14 +11,7 @@ from typing import Any
 
 from PIL import Image
 
-from models.video_model import Conditioning, ModelCard
-
-
-def pipeline_class(card: ModelCard) -> type[Any]:
-    """`LTX2ConditionPipeline`; it serves text alone too."""
-    from diffusers import LTX2ConditionPipeline
-
-    return LTX2ConditionPipeline
+from models.video_model import Conditioning
 
 
 def encode(pipeline: Any, conditioning: Conditioning) -> dict[str, Any]:

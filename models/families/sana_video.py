@@ -15,17 +15,10 @@ from typing import Any
 from PIL import Image
 
 from models.families import over
-from models.video_model import Conditioning, ModelCard
+from models.video_model import Conditioning
 
 IMAGE_SHIFT = 8.0
 """The authors' timestep shift from an image."""
-
-
-def pipeline_class(card: ModelCard) -> type[Any]:
-    """The text-to-video pipeline; the other one is made from its parts."""
-    from diffusers import SanaVideoPipeline
-
-    return SanaVideoPipeline
 
 
 def variant(pipeline: Any, conditioning: Conditioning) -> Any:

@@ -19,14 +19,7 @@ from typing import Any
 from PIL import Image
 
 from models.families import over
-from models.video_model import Conditioning, ModelCard
-
-
-def pipeline_class(card: ModelCard) -> type[Any]:
-    """The text-to-video pipeline; the two others are made from its parts."""
-    from diffusers import SkyReelsV2DiffusionForcingPipeline
-
-    return SkyReelsV2DiffusionForcingPipeline
+from models.video_model import Conditioning
 
 
 def variant(pipeline: Any, conditioning: Conditioning) -> Any:

@@ -10,14 +10,7 @@ from typing import Any
 
 from PIL import Image
 
-from models.video_model import Conditioning, ModelCard
-
-
-def pipeline_class(card: ModelCard) -> type[Any]:
-    """`StableVideoDiffusionPipeline`."""
-    from diffusers import StableVideoDiffusionPipeline
-
-    return StableVideoDiffusionPipeline
+from models.video_model import Conditioning
 
 
 def encode(pipeline: Any, conditioning: Conditioning) -> dict[str, Any]:

@@ -13,21 +13,13 @@ from PIL import Image
 
 from models.clip import Frames
 from models.families import over
-from models.video_model import Conditioning, ModelCard
+from models.video_model import Conditioning
 
 TEXT_TOKENS = 512
 """Length that the networks were trained with; `encode_prompt` by itself would take 226."""
 
 FIRST_LATENTS = "first latents"
 """What only `decode` needs: the latent frame of the guide where it is put in at the end."""
-
-
-def pipeline_class(card: ModelCard) -> type[Any]:
-    """`WanPipeline`, `WanImageToVideoPipeline` or `WanVACEPipeline`, as the card says."""
-    import diffusers
-
-    pipeline: type[Any] = getattr(diffusers, card.pipeline_class)
-    return pipeline
 
 
 def encode(pipeline: Any, conditioning: Conditioning) -> dict[str, Any]:

@@ -11,6 +11,10 @@ Minutes = Annotated[float, typer.Option(help="Training time in all, over every r
 Threads = Annotated[int, typer.Option(help="CPU threads.")]
 Seed = Annotated[int, typer.Option(help="Seed of the weights and of the clips drawn.")]
 Work = Annotated[Path, typer.Option(help="Where checkpoints and logs are kept.")]
+StartFrom = Annotated[
+    Optional[Path],  # noqa: UP045 - typer on Python 3.10
+    typer.Option(help="Published folder whose weights are the beginning; random weights if left out."),
+]
 Vae = Annotated[Path, typer.Option(help="Folder of the finished autoencoder.")]
 Resume = Annotated[bool, typer.Option(help="Carry on from the last checkpoint.")]
 Steps = Annotated[Optional[int], typer.Option(help="Stop after this many steps instead of by the clock.")]  # noqa: UP045
@@ -41,14 +45,16 @@ def autoencoder(
     out: Annotated[Path, typer.Option(help="Folder of the finished autoencoder.")] = Path(
         "assets/pocket/vae"
     ),
+    start_from: StartFrom = None,
 ) -> None:
     """Trains the video autoencoder."""
-    from models.pocket.autoencoder import AutoencoderSettings, train_autoencoder
+    from models.pocket.train_autoencoder import ADVANCED, AutoencoderSettings, train_autoencoder
     from models.pocket.training import start_over
 
     start_over(resume, work / "autoencoder.pt", work / "autoencoder.jsonl")
+    settings = AutoencoderSettings(seed=seed, **(ADVANCED if start_from else {}))
     train_autoencoder(
-        out, work, minutes, AutoencoderSettings(seed=seed), max_steps=max_steps, threads=threads
+        out, work, minutes, settings, max_steps=max_steps, threads=threads, start_from=start_from
     )
 
 
@@ -91,10 +97,7 @@ def generator(
     seed: Seed = 0,
     work: Work = Path("var/pocket"),
     out: Annotated[Path, typer.Option(help="Folder of the pipeline.")] = Path("assets/pocket"),
-    start_from: Annotated[
-        Optional[Path],  # noqa: UP045 - typer on Python 3.10
-        typer.Option(help="Pipeline folder whose generator is the beginning; random weights if left out."),
-    ] = None,
+    start_from: StartFrom = None,
 ) -> None:
     """Trains the generator and publishes the pipeline."""
     from models.pocket.train_generator import GeneratorSettings, train_generator

@@ -15,8 +15,6 @@ import torch
 from diffusers import AutoencoderKLLTXVideo
 
 from models.pocket.autoencoder import (
-    AutoencoderSettings,
-    ClipPool,
     load_autoencoder,
     picture_loss,
     psnr,
@@ -25,6 +23,7 @@ from models.pocket.autoencoder import (
 )
 from models.pocket.corpus import clip_batch
 from models.pocket.muon import Muon
+from models.pocket.train_autoencoder import AutoencoderSettings, ClipPool
 from models.pocket.training import (
     AveragedWeights,
     Progress,

@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+STEP, SAVE, END = 0, 1, 2
+
 
 class Team:
     """What the processes share.
@@ -66,10 +68,37 @@ class Team:
         if self._gate is not None:
             self._gate.wait(timeout=900)  # the first steps wait for the compiler
 
-    def end(self) -> None:
-        """Wait until the other processes have ended."""
+    def order(self, *what: float) -> None:
+        """Have the others do a step, with at most three numbers that say which."""
+        self._order(STEP, *what)
+
+    def order_save(self) -> None:
+        """Have the others save their parts; returns when they have."""
+        self._order(SAVE)
+        self.wait()
+
+    def order_end(self) -> None:
+        """Have the others end; returns when they have."""
+        self._order(END)
         for process in self._others:
             process.join()
+
+    def _order(self, *order: float) -> None:
+        self.orders[: len(order)] = torch.tensor(order, dtype=torch.float64)
+        self.wait()
+
+    def follow(self, step: Callable[[list[float]], object], save: Callable[[], None]) -> None:
+        """Do what the first process orders, until it orders the end."""
+        while True:
+            self.wait()
+            order, *what = self.orders.tolist()
+            if order == END:
+                return
+            if order == SAVE:
+                save()
+                self.wait()
+            else:
+                step(what)
 
     def clear_gradients(self) -> None:
         """Let the next backward pass of this process write into its shared gradients."""

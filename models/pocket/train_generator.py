@@ -8,7 +8,6 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from diffusers import AutoencoderKLLTXVideo
@@ -30,8 +29,6 @@ from models.pocket.training import (
     save_checkpoint,
     use_threads,
 )
-
-STEP, SAVE, END = 0, 1, 2
 
 
 @dataclass(frozen=True)
@@ -239,16 +236,10 @@ class GeneratorTraining:
     def follow(self) -> None:
         """What all processes but the first do: one step at every order, until the order to end."""
         self.begin()
-        while True:
-            self.team.wait()
-            order, stills, step, rate = self.team.orders.tolist()
-            if order == END:
-                return
-            if order == SAVE:
-                torch.save(self._optimizer_states(), self._part_file(self.team.rank))
-                self.team.wait()
-            else:
-                self._update("stills" if stills else "clips", int(step), rate)
+        self.team.follow(
+            lambda order: self._update("stills" if order[0] else "clips", int(order[1]), order[2]),
+            self._save_part,
+        )
 
     def step(self) -> tuple[str, float, float]:
         """One update: what it saw (`stills` or `clips`), the loss of this process' share, and the norm."""
@@ -257,13 +248,9 @@ class GeneratorTraining:
         stills = early or float(torch.rand((), generator=self.generator)) < settings.stills_later
         progress.step += 1
         rate = progress.learning_rate(settings.learning_rate, settings.warmup)
-        self._order(STEP, float(stills), progress.step, rate)
+        self.team.order(float(stills), progress.step, rate)
         kind = "stills" if stills else "clips"
         return kind, *self._update(kind, progress.step, rate)
-
-    def _order(self, *order: float) -> None:
-        self.team.orders[: len(order)] = torch.tensor(order, dtype=torch.float64)
-        self.team.wait()
 
     def _update(self, kind: str, step: int, rate: float) -> tuple[float, float]:
         """One update as far as this process does it: its loss, and the norm of the whole gradient."""
@@ -280,32 +267,30 @@ class GeneratorTraining:
         self.average.update(self.own, step)
         return loss.item(), norm
 
-    def _optimizer_states(self) -> list[dict[str, Any]]:
-        return [part.state_dict() for part in self.optimizer.parts]
+    def _save_part(self) -> None:
+        torch.save([part.state_dict() for part in self.optimizer.parts], self._part_file(self.team.rank))
 
     def _part_file(self, rank: int) -> Path:
         return self.checkpoint.with_suffix(f".{rank}.part")
 
     def save(self) -> None:
         """Write a checkpoint and log the loss on held-out combinations."""
-        self._order(SAVE)
-        self.team.wait()
-        others = [torch.load(self._part_file(rank)) for rank in range(1, self.team.size)]
+        self._save_part()
+        self.team.order_save()
         save_checkpoint(
             self.checkpoint,
             self.progress,
             model=self.master.state_dict(),
             average=self.average.weights,
-            optimizers=[self._optimizer_states(), *others],
+            optimizers=[torch.load(self._part_file(rank)) for rank in range(self.team.size)],
         )
         loss = held_out_loss(self.average.weights, self.held)
         log_line(self.log, step=self.progress.step, seconds=self.progress.seconds, held_out_loss=loss)
 
     def end(self) -> None:
         """Send the other processes home."""
-        self._order(END)
-        self.team.end()
-        for rank in range(1, self.team.size):
+        self.team.order_end()
+        for rank in range(self.team.size):
             self._part_file(rank).unlink(missing_ok=True)
 
     def record(self) -> dict[str, object]:
@@ -341,6 +326,7 @@ def train_generator(
     `start_from` are the beginning, if one is given.
     """
     processes = threads if use_threads(threads).type == "cpu" else 1
+    work.mkdir(parents=True, exist_ok=True)
     training = GeneratorTraining(assets, work, settings, Progress(minutes, max_steps), start_from, processes)
     if processes > 1:
         use_threads(1)

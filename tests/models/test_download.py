@@ -31,7 +31,7 @@ Usage = namedtuple("Usage", "total used free")
 
 
 class Hub(BaseHTTPRequestHandler):
-    """One repository that is open, one that is gated, and none else."""
+    """Two repositories that are open, one that is gated, and none else."""
 
     asked: list[str] = []  # noqa: RUF012 - one server a test
 
@@ -52,7 +52,7 @@ class Hub(BaseHTTPRequestHandler):
                 for name, data in FILES.items()
             ]
             return self.answer(200, json.dumps(entries).encode())
-        if path.startswith("/api/models/someone/far"):
+        if path.startswith(("/api/models/someone/far", "/api/models/someone/near")):
             siblings = [{"rfilename": name, "size": len(data)} for name, data in FILES.items()]
             about = {"id": "someone/far", "modelId": "someone/far", "sha": COMMIT, "siblings": siblings}
             return self.answer(200, json.dumps(about).encode())
@@ -104,6 +104,19 @@ def test_a_download_brings_what_the_pipeline_loads_and_tells_how_far_it_is(hub):
     assert found == {"model_index.json", "transformer/config.json", "transformer/model.safetensors"}
     assert told[0] == "Far is being downloaded: 0 MB of 1 MB."
     assert told[-1] == "Far is being downloaded: 1 MB of 1 MB."
+
+
+def test_what_is_gathered_from_several_repositories_is_fetched_from_all(hub):
+    parts = {"someone/far": ("everything.safetensors",), "someone/near": ("transformer/*.safetensors",)}
+    gathered = dataclasses.replace(MODEL, parts=parts)
+    told: list[str] = []
+    assert not download.is_here(gathered)
+    assert download.plan(gathered).missing == 100 + len(WEIGHTS)
+    assert download.fetch(gathered, told.append) is None  # loaded by its ids, from what is here now
+    assert told[-1] == "Far is being downloaded: 1 MB of 1 MB."
+    assert download.is_here(gathered)
+    fetched = [line for line in Hub.asked if line.startswith("GET") and "/resolve/" in line]
+    assert len(fetched) == 2
 
 
 def test_what_is_here_is_not_fetched_again(hub):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.pocket import autoencoder, corpus
+from models.pocket import autoencoder, corpus, train_autoencoder as training
 from models.pocket.autoencoder import (
     AutoencoderSettings,
     build_autoencoder,

@@ -1,0 +1,276 @@
+"""Trains the video autoencoder on rendered clips."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKLLTXVideo
+
+from models.pocket.autoencoder import (
+    build_autoencoder,
+    load_autoencoder,
+    picture_loss,
+    psnr,
+    publish,
+    to_pixels,
+)
+from models.pocket.corpus import clip_batch
+from models.pocket.muon import Muon
+from models.pocket.team import Team
+from models.pocket.training import (
+    AveragedWeights,
+    Progress,
+    load_checkpoint,
+    log_line,
+    read_log,
+    save_checkpoint,
+    use_threads,
+)
+
+ADVANCED = {"learning_rate": 0.012, "video_after": 0.0, "large_after": 0.0, "whole_after": 0.0}
+"""Settings for weights that are no longer at the beginning: gentler, and large crops and whole clips only."""
+
+
+@dataclass(frozen=True)
+class AutoencoderSettings:
+    """How the autoencoder is trained.
+
+    Begins with many cheap steps on small crops; larger crops follow, and the last part of the budget sees
+    whole clips and single images as well.
+    """
+
+    learning_rate: float = 0.02
+    warmup: int = 30
+    kl_weight: float = 1e-4
+    sharpness: float = 0.3
+    images: int = 10
+    video_after: float = 0.07
+    crops: int = 6
+    crop_frames: int = 5
+    crop_size: int = 64
+    large_crops: int = 3
+    large_frames: int = 9
+    large_size: int = 96
+    large_after: float = 0.3
+    pool: int = 160
+    whole_after: float = 0.72
+    ema: float = 0.998
+    seed: int = 0
+
+
+def training_loss(
+    vae: AutoencoderKLLTXVideo,
+    pixels: torch.Tensor,
+    settings: AutoencoderSettings,
+    generator: torch.Generator,
+    fraction: float = 0.0,
+) -> tuple[torch.Tensor, float]:
+    """Loss of one batch ``[n, 3, T, H, W]`` (-1 to 1) and the squared error of its reconstruction."""
+    with torch.autocast(pixels.device.type, torch.bfloat16):
+        posterior = vae.encode(pixels).latent_dist
+        noise = torch.randn(posterior.mean.shape, generator=generator).to(pixels.device)
+        made = vae.decode(posterior.mean + posterior.std * noise).sample
+    mean, logvar = posterior.mean.float(), posterior.logvar.float()
+    kl = 0.5 * (mean.square() + logvar.exp() - 1 - logvar).mean()
+    sharpness = settings.sharpness * min(1.0, max(0.0, fraction - settings.video_after) * 3)
+    loss = picture_loss(made.float(), pixels, sharpness) + settings.kl_weight * kl
+    return loss, (made.detach().float() - pixels).square().mean().item()
+
+
+class ClipPool:
+    """Rendered clips from which batches are cut; one clip is replaced at every draw."""
+
+    def __init__(self, settings: AutoencoderSettings, seed: int, rank: int = 0) -> None:
+        self.settings, self.next_seed = settings, seed * 1_000_000 + rank * 100_000 + 1
+        self.rng = np.random.default_rng([seed, rank])
+        self.kinds = np.random.default_rng(seed)  # processes of a team draw one kind of batch at a time
+        self.clips: list[np.ndarray] = []
+
+    def draw(self, fraction: float) -> torch.Tensor:
+        """A batch ``[n, 3, T, H, W]`` of -1 to 1 as fits this share of training: crops, clips or images."""
+        settings, rng = self.settings, self.rng
+        whole, picture = fraction >= settings.whole_after and self.kinds.random() < 0.5, self.kinds.random()
+        fresh = int(rng.random() < 0.5) if len(self.clips) >= settings.pool else min(2, settings.pool)
+        fresh = fresh if self.clips else min(24, settings.pool)
+        for _ in range(fresh):
+            self.clips.append(clip_batch(self.next_seed, 1)[0][0])
+            self.next_seed += 1
+        while len(self.clips) > settings.pool:
+            self.clips.pop(int(rng.integers(settings.pool // 2)))
+        if whole and picture < 0.25:
+            picks = rng.integers(len(self.clips), size=12)
+            return to_pixels(np.stack([self.clips[k][int(rng.integers(17))][None] for k in picks]))
+        if whole:
+            return to_pixels(self.clips[int(rng.integers(len(self.clips)))][None])
+        if fraction < settings.video_after:
+            count, frames, size = settings.images, 1, settings.crop_size
+        elif fraction < settings.large_after:
+            count, frames, size = settings.crops, settings.crop_frames, settings.crop_size
+        else:
+            count, frames, size = settings.large_crops, settings.large_frames, settings.large_size
+        cuts = []
+        for pick in rng.integers(len(self.clips), size=count):
+            t = int(rng.integers(17 - frames + 1))
+            y, x = (int(v) for v in rng.integers(128 - size + 1, size=2))
+            cuts.append(self.clips[pick][t : t + frames, y : y + size, x : x + size])
+        return to_pixels(np.stack(cuts))
+
+
+class AutoencoderTraining:
+    """The model under training with its optimizers, average, progress and checkpoint.
+
+    On a CPU, `processes` of them work on one state, each on a batch of its own; all but the first only follow
+    its orders.
+    """
+
+    def __init__(
+        self,
+        settings: AutoencoderSettings,
+        work: Path,
+        progress: Progress,
+        device: torch.device,
+        start_from: Path | None = None,
+        processes: int = 1,
+    ) -> None:
+        torch.manual_seed(settings.seed)
+        self.settings, self.progress, self.checkpoint = settings, progress, work / "autoencoder.pt"
+        self.device, self.vae = device, build_autoencoder().to(device)
+        if start_from is not None:
+            self.vae.load_state_dict(load_autoencoder(start_from).state_dict())
+        self.average = AveragedWeights(self.vae, settings.ema)
+        self.states = load_checkpoint(self.checkpoint, progress)
+        if self.states:
+            self.vae.load_state_dict(self.states["model"])
+            for name, value in self.states["average"].items():
+                self.average.weights[name].copy_(value)
+        self.team = Team(processes, self.vae, self.average.weights.values())
+
+    def begin(self) -> None:
+        """Make this process' share of the optimizers, and its own clips and noise."""
+        team, settings = self.team, self.settings
+        self.mine = team.share([weight.numel() for weight in team.parameters])
+        names = [name for name, _ in self.vae.named_parameters()]
+        self.own = {names[index]: team.parameters[index] for index in self.mine}
+        weights = list(self.own.values())
+        self.parts: list[torch.optim.Optimizer] = [
+            Muon([weight for weight in weights if weight.ndim > 1], settings.learning_rate),
+            torch.optim.AdamW([weight for weight in weights if weight.ndim == 1], 1e-3, (0.9, 0.95)),
+        ]
+        saved = self.states["optimizers"] if self.states else []
+        if len(saved) == team.size:
+            for part, state in zip(self.parts, saved[team.rank], strict=True):
+                part.load_state_dict(state)
+        step = self.progress.step
+        self.pool = ClipPool(settings, settings.seed + step, team.rank)
+        self.generator = torch.Generator().manual_seed(settings.seed + 7919 * team.rank + step)
+
+    def follow(self) -> None:
+        """What all processes but the first do: one step at every order, until the order to end."""
+        self.begin()
+        self.team.follow(lambda order: self._update(int(order[0]), order[1], order[2]), self._save_part)
+
+    def step(self) -> tuple[float, float]:
+        """One update: the loss and the squared error of this process' batch."""
+        progress = self.progress
+        progress.step += 1
+        order = (progress.step, progress.fraction, progress.learning_rate(1.0, self.settings.warmup))
+        self.team.order(*order)
+        return self._update(*order)
+
+    def _update(self, step: int, fraction: float, rate: float) -> tuple[float, float]:
+        pixels = self.pool.draw(fraction).to(self.device)
+        self.team.clear_gradients()
+        loss, error = training_loss(self.vae, pixels, self.settings, self.generator, fraction)
+        loss.backward()
+        self.team.wait()
+        for index in self.mine:
+            self.team.parameters[index].grad = self.team.gradient(index)
+        for part, peak in zip(self.parts, (self.settings.learning_rate, 1e-3), strict=True):
+            part.param_groups[0]["lr"] = peak * rate
+            part.step()
+        self.average.update(self.own, step)
+        return loss.item(), error
+
+    def _save_part(self) -> None:
+        torch.save([part.state_dict() for part in self.parts], self._part_file(self.team.rank))
+
+    def _part_file(self, rank: int) -> Path:
+        return self.checkpoint.with_suffix(f".{rank}.part")
+
+    def save(self) -> None:
+        """Writes the checkpoint."""
+        self._save_part()
+        self.team.order_save()
+        save_checkpoint(
+            self.checkpoint,
+            self.progress,
+            model=self.vae.state_dict(),
+            average=self.average.weights,
+            optimizers=[torch.load(self._part_file(rank)) for rank in range(self.team.size)],
+        )
+
+    def end(self) -> None:
+        """Send the other processes home."""
+        self.team.order_end()
+        for rank in range(self.team.size):
+            self._part_file(rank).unlink(missing_ok=True)
+
+
+def train_autoencoder(
+    out: Path,
+    work: Path,
+    minutes: float,
+    settings: AutoencoderSettings,
+    *,
+    max_steps: int | None = None,
+    threads: int = 2,
+    save_minutes: float = 2.0,
+    start_from: Path | None = None,
+) -> Path:
+    """Trains within the budget, resuming from ``work``, and publishes to ``out``; returns ``out``.
+
+    Every few minutes a checkpoint is written, now and then an early folder ``work/vae``, and lines to
+    ``work/autoencoder.jsonl``. Without a checkpoint in ``work``, the autoencoder in ``start_from`` is the
+    beginning, if one is given.
+    """
+    device = use_threads(threads)
+    processes = threads if device.type == "cpu" else 1
+    work.mkdir(parents=True, exist_ok=True)
+    progress, log = Progress(minutes, max_steps), work / "autoencoder.jsonl"
+    training = AutoencoderTraining(settings, work, progress, device, start_from, processes)
+    if processes > 1:
+        use_threads(1)
+    training.team.start(training.follow)
+    training.begin()
+    results: list[tuple[float, float]] = []
+    saved = published = progress.seconds
+    while progress.fraction < 1:
+        results.append(training.step())
+        if progress.step % 50 == 0:
+            loss, error = np.mean(results, axis=0).tolist()
+            log_line(log, step=progress.step, seconds=progress.seconds, loss=loss, psnr=psnr(error))
+            results = []
+        if progress.seconds - saved > 60 * save_minutes:
+            saved = progress.seconds
+            training.save()
+        if max_steps is None and progress.seconds - published > 600:
+            published = progress.seconds
+            early = publish(training.average.weights, work / "vae", {"steps": progress.step}, count=40)
+            log_line(log, step=progress.step, early_held_out_psnr=early)
+    training.save()
+    training.end()
+    use_threads(threads)
+    record = {
+        "settings": asdict(settings),
+        "minutes": minutes,
+        "steps": progress.step,
+        "parameters": sum(weight.numel() for weight in training.vae.parameters()),
+        "device": device.type,
+        "processes": processes,
+        "log": read_log(log)[::5],
+    }
+    log_line(log, step=progress.step, held_out_psnr=publish(training.average.weights, out, record))
+    return out
