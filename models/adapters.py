@@ -60,7 +60,7 @@ class Adapters:
             why = str(error).splitlines()[0][:200]
             if "PEFT" in why:
                 raise InputError(
-                    "LoRA files need the package peft: pip install 'chunkwise-studio[lora]'."
+                    'LoRA files need the package peft: .venv/bin/pip install -e ".[lora]".'
                 ) from error
             raise InputError(f"{path.name} cannot be used with {self._title}: {why}") from error
         self._names[path] = name

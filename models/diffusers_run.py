@@ -28,6 +28,7 @@ from models.clip import Clip, Frames
 from models.continuation import fit_guide, fit_picture
 from models.families import Family, family
 from models.placing import place
+from models.prompt_memory import PromptMemory
 from models.suspension import Pause, SuspendedCall
 from models.video_model import Conditioning, DenoisingRun, Lora, ModelCard, VideoModel
 
@@ -274,7 +275,7 @@ class DiffusersModel(VideoModel):
         self._threads = threads
         self.placement_reason = reason
         self._pipeline = pipeline
-        self._adapters = Adapters(pipeline, card.title)
+        self._adapters, self._prompts = Adapters(pipeline, card.title), PromptMemory(pipeline)
         self._family: Family = family(card.family)
 
     @classmethod
@@ -330,7 +331,7 @@ class DiffusersModel(VideoModel):
             options=card.options,
         )
         self._adapters.use(conditioning.loras)
-        with torch.no_grad():
+        with torch.no_grad(), self._prompts.used(conditioning.loras):
             conditioning.encoded.update(self._family.encode(self._pipeline, conditioning))
         return conditioning
 
@@ -353,5 +354,6 @@ class DiffusersModel(VideoModel):
     def close(self) -> None:
         """Free the weights. Runs that are not closed keep them."""
         self._pipeline, self._adapters = None, Adapters(None, self.card.title)
+        self._prompts = PromptMemory(None)
         if torch.cuda.is_available():
             torch.cuda.empty_cache()

@@ -30,7 +30,7 @@ def optical_flow(frames: Frames) -> Flow:
         import cv2
     except ImportError as error:
         raise InputError(
-            "Optical flow needs OpenCV. Install it with `pip install 'chunkwise-studio[evaluation]'`."
+            'Optical flow needs OpenCV. Install it with `.venv/bin/pip install -e ".[evaluation]"`.'
         ) from error
     method: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in np.ascontiguousarray(frames)]

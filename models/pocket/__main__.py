@@ -48,11 +48,12 @@ def autoencoder(
     start_from: StartFrom = None,
 ) -> None:
     """Trains the video autoencoder."""
-    from models.pocket.train_autoencoder import ADVANCED, AutoencoderSettings, train_autoencoder
+    from models.pocket.train_autoencoder import AutoencoderSettings, carried_on, train_autoencoder
     from models.pocket.training import start_over
 
     start_over(resume, work / "autoencoder.pt", work / "autoencoder.jsonl")
-    settings = AutoencoderSettings(seed=seed, **(ADVANCED if start_from else {}))
+    settings = AutoencoderSettings(seed=seed)
+    settings = carried_on(settings) if start_from else settings
     train_autoencoder(
         out, work, minutes, settings, max_steps=max_steps, threads=threads, start_from=start_from
     )

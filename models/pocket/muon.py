@@ -45,7 +45,9 @@ def _blocks(weight: torch.Tensor) -> torch.Tensor:
 class Muon(torch.optim.Optimizer):
     """Nesterov momentum, made orthogonal, for weights of two and more dimensions."""
 
-    def __init__(self, weights: Iterable[nn.Parameter], lr: float = 0.02, momentum: float = 0.9) -> None:
+    def __init__(
+        self, weights: Iterable[nn.Parameter] | list[dict[str, Any]], lr: float = 0.02, momentum: float = 0.9
+    ) -> None:
         super().__init__(weights, {"lr": lr, "momentum": momentum})
 
     @torch.no_grad()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -30,9 +30,6 @@ from models.pocket.training import (
     use_threads,
 )
 
-ADVANCED = {"learning_rate": 0.012, "video_after": 0.0, "large_after": 0.0, "whole_after": 0.0}
-"""Settings for weights that are no longer at the beginning: gentler, and large crops and whole clips only."""
-
 
 @dataclass(frozen=True)
 class AutoencoderSettings:
@@ -59,6 +56,11 @@ class AutoencoderSettings:
     whole_after: float = 0.72
     ema: float = 0.998
     seed: int = 0
+
+
+def carried_on(settings: AutoencoderSettings) -> AutoencoderSettings:
+    """For weights that are no longer at the beginning: gentler, with large crops and whole clips only."""
+    return replace(settings, learning_rate=0.012, video_after=0.0, large_after=0.0, whole_after=0.0)
 
 
 def training_loss(
@@ -155,9 +157,12 @@ class AutoencoderTraining:
         names = [name for name, _ in self.vae.named_parameters()]
         self.own = {names[index]: team.parameters[index] for index in self.mine}
         weights = list(self.own.values())
+        flat, other = (
+            [{"params": [w for w in weights if (w.ndim == 1) == is_flat]}] for is_flat in (True, False)
+        )
         self.parts: list[torch.optim.Optimizer] = [
-            Muon([weight for weight in weights if weight.ndim > 1], settings.learning_rate),
-            torch.optim.AdamW([weight for weight in weights if weight.ndim == 1], 1e-3, (0.9, 0.95)),
+            Muon(other, settings.learning_rate),
+            torch.optim.AdamW(flat, 1e-3, (0.9, 0.95)),
         ]
         saved = self.states["optimizers"] if self.states else []
         if len(saved) == team.size:

@@ -24,9 +24,7 @@ def check_plot(file: Path | None) -> None:
     if not file.parent.is_dir():
         raise InputError(f"There is no folder {file.parent}. Make it, or choose another.")
     if importlib.util.find_spec("matplotlib") is None:
-        raise InputError(
-            "Plots need matplotlib. Install it with `pip install 'chunkwise-studio[evaluation]'`."
-        )
+        raise InputError('Plots need matplotlib. Install it with `.venv/bin/pip install -e ".[evaluation]"`.')
 
 
 def draw(report: Report, file: Path) -> None:

@@ -53,7 +53,7 @@ def _mp4(preset: str, crf: int) -> _Encoding:
 
 
 _PREVIEW = _mp4("veryfast", 22)
-_FULL = _mp4("medium", 14)
+_FULL = _mp4("faster", 14)
 _WEBM = _Encoding("webm", "libvpx-vp9", {"crf": "24", "b": "0", "deadline": "good", "cpu-used": "4"})
 
 

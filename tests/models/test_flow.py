@@ -43,5 +43,5 @@ def test_what_moves_twice_as_fast_flows_more():
 
 def test_a_missing_library_is_told(monkeypatch):
     monkeypatch.setitem(sys.modules, "cv2", None)
-    with pytest.raises(InputError, match=r"pip install 'chunkwise-studio\[evaluation\]'"):
+    with pytest.raises(InputError, match=r"pip install -e \"\.\[evaluation\]\""):
         optical_flow(moving(1, 0))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,19 +8,17 @@ import numpy as np
 import pytest
 import torch
 
-from models.pocket import autoencoder, corpus, train_autoencoder as training
+from models.pocket import autoencoder, corpus, train_autoencoder
 from models.pocket.autoencoder import (
-    AutoencoderSettings,
     build_autoencoder,
     decode,
     encode,
     load_autoencoder,
     to_clips,
     to_pixels,
-    train_autoencoder,
-    training_loss,
 )
 from models.pocket.muon import Muon, orthogonalized
+from models.pocket.train_autoencoder import AutoencoderSettings, training_loss
 from models.pocket.training import Progress
 
 TINY = {"block_out_channels": (8, 8, 16), "decoder_block_out_channels": (8, 8, 16)}
@@ -27,13 +26,15 @@ SETTINGS = AutoencoderSettings(
     images=2, crops=1, crop_size=32, large_crops=1, large_frames=5, large_size=32, pool=2, whole_after=2.0
 )
 ASSETS = Path("assets/pocket/vae")
+train = train_autoencoder.train_autoencoder
 
 
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch, drawn_sprites: dict[str, np.ndarray]) -> None:
     build = build_autoencoder
     monkeypatch.setattr(corpus, "cast", lambda: drawn_sprites)
-    monkeypatch.setattr(autoencoder, "build_autoencoder", lambda: build(**TINY))
+    for module in (autoencoder, train_autoencoder):
+        monkeypatch.setattr(module, "build_autoencoder", lambda: build(**TINY))
     monkeypatch.setattr(autoencoder, "measure_latents", lambda *_: None)
     monkeypatch.setattr(autoencoder, "reconstruction_psnr", lambda *_: 0.0)
 
@@ -77,7 +78,7 @@ def test_an_orthogonalized_step_has_singular_values_near_one() -> None:
 
 @pytest.mark.usefixtures("tiny")
 def test_a_finished_training_leaves_a_folder_that_diffusers_loads(tmp_path: Path) -> None:
-    out = train_autoencoder(tmp_path / "vae", tmp_path, 1, SETTINGS, max_steps=2, threads=1)
+    out = train(tmp_path / "vae", tmp_path, 1, SETTINGS, max_steps=2, threads=1)
     assert load_autoencoder(out).config.latent_channels == 24
     assert (out / "training.json").exists()
 
@@ -85,22 +86,40 @@ def test_a_finished_training_leaves_a_folder_that_diffusers_loads(tmp_path: Path
 @pytest.mark.usefixtures("tiny")
 def test_a_finished_training_called_again_does_no_further_step(tmp_path: Path) -> None:
     for _ in range(2):
-        train_autoencoder(tmp_path / "vae", tmp_path, 1, SETTINGS, max_steps=2, threads=1)
+        train(tmp_path / "vae", tmp_path, 1, SETTINGS, max_steps=2, threads=1)
     assert torch.load(tmp_path / "autoencoder.pt", weights_only=True)["step"] == 2
 
 
 @pytest.mark.usefixtures("tiny")
 def test_resuming_from_one_checkpoint_gives_the_same_weights_each_time(tmp_path: Path) -> None:
-    train_autoencoder(tmp_path / "vae", tmp_path, 1, SETTINGS, max_steps=2, threads=1)
+    train(tmp_path / "vae", tmp_path, 1, SETTINGS, max_steps=2, threads=1)
     checkpoint = (tmp_path / "autoencoder.pt").read_bytes()
     weights = []
     for _ in range(2):
         (tmp_path / "autoencoder.pt").write_bytes(checkpoint)
-        train_autoencoder(tmp_path / "vae", tmp_path, 1, replace(SETTINGS, warmup=1), max_steps=4, threads=1)
+        train(tmp_path / "vae", tmp_path, 1, replace(SETTINGS, warmup=1), max_steps=4, threads=1)
         states = torch.load(tmp_path / "autoencoder.pt", weights_only=True)
         assert states["step"] == 4
         weights.append(states["model"])
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+
+
+@pytest.mark.usefixtures("tiny")
+def test_training_can_begin_with_published_weights(tmp_path: Path) -> None:
+    first = train(tmp_path / "vae", tmp_path, 1, SETTINGS, max_steps=1, threads=1)
+    still = replace(SETTINGS, learning_rate=0.0, seed=1)
+    again = train(tmp_path / "next", tmp_path / "work", 1, still, max_steps=1, threads=1, start_from=first)
+    weights, same = (load_autoencoder(folder).decoder.conv_in.conv.weight for folder in (first, again))
+    assert torch.equal(weights, same)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("tiny")
+def test_two_processes_train_one_autoencoder_and_carry_on(tmp_path: Path) -> None:
+    for steps in (2, 3):
+        out = train(tmp_path / "vae", tmp_path, 1, SETTINGS, max_steps=steps, threads=2)
+    assert json.loads((out / "training.json").read_text())["processes"] == 2
+    assert torch.load(tmp_path / "autoencoder.pt", weights_only=True)["step"] == 3
 
 
 def test_the_learning_rate_warms_up_and_ends_near_zero() -> None:

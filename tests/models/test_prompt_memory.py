@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from models.prompt_memory import PromptMemory
+from models.video_model import Lora
+
+
+class Encoder:
+    """Has one method of a pipeline, and counts its calls."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def encode_prompt(self, prompt: str, device: object = None) -> torch.Tensor:
+        self.asked.append(prompt)
+        return torch.full((2,), float(len(self.asked)))
+
+
+@pytest.fixture
+def pipeline() -> Encoder:
+    return Encoder()
+
+
+def test_the_same_prompt_is_encoded_once(pipeline: Encoder) -> None:
+    memory = PromptMemory(pipeline)
+    for _ in range(3):
+        with memory.used():
+            assert pipeline.encode_prompt("a fox", device=torch.device("cpu")).tolist() == [1, 1]
+    assert pipeline.asked == ["a fox"]
+
+
+def test_another_lora_encodes_again(pipeline: Encoder) -> None:
+    memory = PromptMemory(pipeline)
+    for weight in (0.5, 1.0, 0.5):
+        with memory.used((Lora(Path("style.safetensors"), weight),)):
+            pipeline.encode_prompt("a fox")
+    assert pipeline.asked == ["a fox", "a fox"]
+
+
+def test_the_prompt_not_used_for_longest_is_forgotten(pipeline: Encoder) -> None:
+    memory = PromptMemory(pipeline, entries=2)
+    with memory.used():
+        for prompt in ("a fox", "a cat", "a fox", "a dog", "a fox", "a cat"):
+            pipeline.encode_prompt(prompt)
+    assert pipeline.asked == ["a fox", "a cat", "a dog", "a cat"]
+
+
+def test_what_is_no_plain_value_is_not_remembered(pipeline: Encoder) -> None:
+    with PromptMemory(pipeline).used():
+        for _ in range(2):
+            pipeline.encode_prompt("a fox", device=[1])
+    assert pipeline.asked == ["a fox", "a fox"]
+
+
+def test_outside_of_it_the_pipeline_is_as_it_was(pipeline: Encoder) -> None:
+    with pytest.raises(RuntimeError, match="broken"), PromptMemory(pipeline).used():
+        raise RuntimeError("broken")
+    assert vars(pipeline) == {"asked": []}
