@@ -25,6 +25,7 @@ from studio.cli_options import (
     Guidance,
     Guide,
     Loras,
+    MatchColours,
     Model,
     Negative,
     Output,
@@ -106,6 +107,7 @@ def make(
     guidance: Guidance = None,
     negative: Negative = "",
     lora: Loras = None,
+    match_colours: MatchColours = False,
     seed: Seed = 0,
     size: Size = None,
     frames: Frames = None,
@@ -145,6 +147,7 @@ def extend(
     guidance: Guidance = None,
     negative: Negative = "",
     lora: Loras = None,
+    match_colours: MatchColours = False,
     seed: Seed = 0,
     size: Size = None,
     frames: Frames = None,
@@ -268,6 +271,7 @@ def _requests(studio: "Studio", choices: dict[str, Any], *, continues: bool) -> 
         "preview_steps": choices["preview_steps"],
         "seed": choices["seed"],
         "loras": tuple(read_lora(text) for text in choices["lora"] or ()),
+        "match_colours": choices["match_colours"],
     }
     given = {name: value for name, value in options.items() if value is not None}
     try:

@@ -65,6 +65,12 @@ End = Annotated[
     Path | None,
     typer.Option(metavar="IMAGE", help="Lead the last chunk to this image.", show_default=False),
 ]
+MatchColours = Annotated[
+    bool,
+    typer.Option(
+        "--match-colours", help="Give a chunk the colours of the frame it goes on from, against drift."
+    ),
+]
 Loras = Annotated[
     list[str] | None,
     typer.Option(

@@ -60,6 +60,7 @@ class ChunkRequest(Frozen):
         guide: media name of an uploaded guide image, or None. Only for a first segment.
         last_image: media name of an uploaded image that the chunk is led to, or None.
         loras: LoRA files that change the model for this chunk.
+        match_colours: whether the clip gets the colours of the guide frame that it repeats, against drift.
     """
 
     prompt: str
@@ -78,6 +79,7 @@ class ChunkRequest(Frozen):
     guide: str | None = None
     last_image: str | None = None
     loras: tuple[LoraChoice, ...] = Field(default=(), max_length=8)
+    match_colours: bool = False
 
 
 class Candidate(Frozen):

@@ -12,12 +12,13 @@ from pathlib import Path
 from models import download, placement
 from models.catalog import CARDS, card, load_model
 from models.clip import Clip
+from models.continuation import match_colours
 from models.video_model import Conditioning, DenoisingRun, Lora, ModelCard, Scorer, VideoModel
 from studio import search
 from studio.errors import InputError
 from studio.search import Finished, Live, Rough, Step
 from studio.settings import Settings
-from studio.timeline import LoraChoice
+from studio.timeline import ChunkRequest, LoraChoice
 from studio.workers.contract import Task
 
 MAX_GALLERIES = 4
@@ -170,9 +171,7 @@ class LocalWorker:
                 for event in search.finish(run, partial(self._look, _size(task))):
                     if isinstance(event, Finished):
                         self._decode_seconds[_size(task)] = event.decode_seconds or 0.0
-                        scores, _ = self._judge(session.conditioning, event.clip)
-                        guides = session.conditioning.num_guide_frames
-                        event = replace(event, scores=scores, num_guide_frames=guides)  # noqa: PLW2901
+                        event = self._judged(task.request, session.conditioning, event)  # noqa: PLW2901
                     yield event
             except GeneratorExit:  # cancelled: a suspended run stays where it is
                 raise
@@ -245,6 +244,14 @@ class LocalWorker:
                 self.release(next(iter(self._sessions)))
         self._sessions.move_to_end(task.key)
         return self._model, self._sessions[task.key]
+
+    def _judged(self, request: ChunkRequest, conditioning: Conditioning, finished: Finished) -> Finished:
+        """A finished clip in the colours of its guide, where that is asked for, with its scores."""
+        clip, guide, repeated = finished.clip, conditioning.guide, conditioning.num_guide_frames
+        if request.match_colours and guide is not None and repeated > 0:
+            clip = Clip(match_colours(clip.frames, guide[0]), clip.fps)
+        scores, _ = self._judge(conditioning, clip)
+        return replace(finished, clip=clip, scores=scores, num_guide_frames=repeated)
 
     def _judge(self, conditioning: Conditioning, clip: Clip) -> tuple[dict[str, float], float]:
         """Every score that has something to say, and the rank they make."""

@@ -111,6 +111,37 @@ def test_closing_lets_go_of_model_and_runs(worker, prefix):
     assert worker.ready("pocket") is not None
 
 
+def test_a_clip_gets_the_colours_of_its_guide_where_that_is_asked_for(worker, request_):
+    guide = np.full((1, request_.height, request_.width, 3), (200, 40, 90), np.uint8)
+    as_made, matched = (
+        clip_of(worker.finish(Task(f"colours {asked}", request, guide), 1))
+        for asked in (False, True)
+        for request in [request_.model_copy(update={"match_colours": asked})]
+    )
+    assert np.abs(matched[0].mean((0, 1)) - (200, 40, 90)).max() < 3  # clipped to 0..255
+    assert np.abs(as_made[0].mean((0, 1)) - (200, 40, 90)).max() > 5
+
+
+def test_a_run_has_all_threads_to_itself(sources, request_):
+    script = (
+        "import torch, sys\n"
+        "from studio.workers import LocalWorker, Task\n"
+        "from studio.timeline import ChunkRequest\n"
+        "worker = LocalWorker(sources=dict([sys.argv[1:3], sys.argv[3:5]]), threads=2)\n"
+        "worker.load('pocket')\n"
+        "seen = []\n"
+        "worker._model._pipeline.transformer.register_forward_pre_hook(\n"
+        "    lambda *_: seen.append(torch.get_num_threads()))\n"
+        "list(worker.finish(Task('run', ChunkRequest.model_validate_json(sys.argv[5])), 1))\n"
+        "worker.close()\n"
+        "print(*{*seen}, torch.get_num_threads())\n"
+    )
+    given = [text for pair in sources.items() for text in pair]
+    command = [sys.executable, "-c", script, *given, request_.model_dump_json()]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["2", "1"]
+
+
 def test_the_number_of_threads_holds_in_the_threads_of_the_runs(sources):
     code = (
         "import threading\n"

@@ -38,6 +38,7 @@ class Composer:
     height: gr.Slider
     frames: gr.Slider
     negative: gr.Textbox
+    match_colours: gr.Checkbox
     search: gr.Button
     hint: gr.HTML
 
@@ -60,11 +61,20 @@ class Composer:
             self.negative,
             self.ending,
             self.loras,
+            self.match_colours,
         ]
 
     def priced(self) -> list[Any]:
         """The inputs that change what a chunk costs."""
-        free = (self.prompt, self.guide, self.seed, self.negative, self.ending, self.loras)
+        free = (
+            self.prompt,
+            self.guide,
+            self.seed,
+            self.negative,
+            self.ending,
+            self.loras,
+            self.match_colours,
+        )
         return [each for each in self.choices() if each not in free]
 
 
@@ -164,8 +174,13 @@ def _advanced(card: "ModelCard", lora_files: list[str]) -> dict[str, Any]:
         negative = gr.Textbox(
             label="Keep away from", placeholder="What should not be seen", elem_id="negative"
         )
+        match_colours = gr.Checkbox(
+            label="Match the colours of the frame before",
+            info="Against colours that drift over many segments.",
+            elem_id="match-colours",
+        )
     return {
         "end_upload": end_upload, "loras": loras, "strategy": strategy, "previews": previews,
         "guidance": guidance, "seed": seed, "dice": dice, "width": width, "height": height,
-        "frames": frames, "negative": negative,
+        "frames": frames, "negative": negative, "match_colours": match_colours,
     }  # fmt: skip

@@ -23,7 +23,7 @@ def request(values: tuple[Any, ...], seed: int = 0) -> ChunkRequest:
         InputError: if a number is missing or is none.
     """
     (prompt, guide, model, candidates, preview_steps, steps, strategy, previews) = values[:8]
-    (guidance, chosen, width, height, frames, negative, ending, loras) = values[8:]
+    (guidance, chosen, width, height, frames, negative, ending, loras, match_colours) = values[8:]
     given = (chosen or "").strip()
     if given and not given.isdecimal():
         raise InputError(f"“{given[:20]}” is no seed. Write a whole number, or leave the field empty.")
@@ -45,6 +45,7 @@ def request(values: tuple[Any, ...], seed: int = 0) -> ChunkRequest:
             num_frames=frames,
             negative_prompt=negative or "",
             loras=tuple(read_lora(text) for text in loras or ()),
+            match_colours=bool(match_colours),
         )
     except ValidationError as problem:
         field = str(problem.errors()[0]["loc"][0]).replace("_", " ")
