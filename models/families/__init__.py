@@ -84,3 +84,33 @@ def over(pipeline: Any, kind: type[Any], **others: Any) -> Any:
         if hasattr(pipeline, name):
             setattr(own, name, getattr(pipeline, name))
     return own
+
+
+def named_text_states(encoded: tuple[Any, Any, Any, Any]) -> dict[str, Any]:
+    """What the `encode_prompt` of LTX and SANA-Video gives, by the names that their calls take it under."""
+    names = (
+        "prompt_embeds",
+        "prompt_attention_mask",
+        "negative_prompt_embeds",
+        "negative_prompt_attention_mask",
+    )
+    return dict(zip(names, encoded, strict=True))
+
+
+def with_decoder_noise(pipeline: Any, clean: Any, conditioning: Conditioning) -> tuple[Any, Any]:
+    """Latents for a decoder that removes the last bit of noise itself (LTX), and its timestep or None.
+
+    The pipeline draws that noise with the run's generator just before it decodes; here a copy of it does.
+    """
+    import torch
+    from diffusers.utils.torch_utils import randn_tensor
+
+    if not pipeline.vae.config.timestep_conditioning:
+        return clean, None
+    at = conditioning.options.get("decode_timestep", 0.0)
+    timestep = torch.tensor([at], device=clean.device, dtype=clean.dtype)
+    amount = conditioning.options.get("decode_noise_scale", at)
+    amount = torch.tensor(amount, device=clean.device, dtype=clean.dtype)
+    generator = pipeline.run_generator.clone_state()
+    noise = randn_tensor(clean.shape, generator=generator, device=clean.device, dtype=clean.dtype)
+    return (1 - amount) * clean + amount * noise, timestep

@@ -15,24 +15,20 @@ from typing import Any
 
 from PIL import Image
 
+from models.families import named_text_states, with_decoder_noise
 from models.video_model import Conditioning
 
 
 def encode(pipeline: Any, conditioning: Conditioning) -> dict[str, Any]:
     """Text states with their masks, the negative ones only where guidance asks for them."""
-    states, mask, negative_states, negative_mask = pipeline.encode_prompt(
+    states = pipeline.encode_prompt(
         conditioning.prompt,
         negative_prompt=conditioning.negative_prompt,
         do_classifier_free_guidance=conditioning.guidance_scale > 1,
         max_sequence_length=256,  # as in the pipeline's call
         device=pipeline._execution_device,
     )
-    return {
-        "prompt_embeds": states,
-        "prompt_attention_mask": mask,
-        "negative_prompt_embeds": negative_states,
-        "negative_prompt_attention_mask": negative_mask,
-    }
+    return named_text_states(states)
 
 
 def arguments(conditioning: Conditioning) -> dict[str, Any]:
@@ -67,9 +63,6 @@ def conditions(conditioning: Conditioning) -> list[Any]:
 
 def decode(pipeline: Any, predicted: Any, latents: Any, conditioning: Conditioning) -> Any:
     """The pipeline's own end: tokens to a block, its scale, the decoder's share of noise, pixels."""
-    import torch
-    from diffusers.utils.torch_utils import randn_tensor
-
     vae, states = pipeline.vae, conditioning.encoded["prompt_embeds"]
     patch_t, patch = pipeline.transformer_temporal_patch_size, pipeline.transformer_spatial_patch_size
     frames = (conditioning.num_frames - 1) // pipeline.vae_temporal_compression_ratio + 1
@@ -80,14 +73,6 @@ def decode(pipeline: Any, predicted: Any, latents: Any, conditioning: Conditioni
     clean = pipeline._denormalize_latents(
         clean, vae.latents_mean, vae.latents_std, vae.config.scaling_factor
     ).to(states.dtype)
-    timestep = None
-    if vae.config.timestep_conditioning:
-        at = conditioning.options.get("decode_timestep", 0.0)
-        share = conditioning.options.get("decode_noise_scale", at)
-        timestep = torch.tensor([at], device=clean.device, dtype=clean.dtype)
-        amount = torch.tensor(share, device=clean.device, dtype=clean.dtype)
-        generator = pipeline.run_generator.clone_state()
-        noise = randn_tensor(clean.shape, generator=generator, device=clean.device, dtype=clean.dtype)
-        clean = (1 - amount) * clean + amount * noise
+    clean, timestep = with_decoder_noise(pipeline, clean, conditioning)
     pixels = vae.decode(clean, timestep, return_dict=False)[0]
     return pipeline.video_processor.postprocess_video(pixels, output_type="np")

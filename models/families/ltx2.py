@@ -11,12 +11,13 @@ from typing import Any
 
 from PIL import Image
 
+from models.families import named_text_states, with_decoder_noise
 from models.video_model import Conditioning
 
 
 def encode(pipeline: Any, conditioning: Conditioning) -> dict[str, Any]:
     """Text states with their masks, the negative ones only where guidance asks for them."""
-    states, mask, negative_states, negative_mask = pipeline.encode_prompt(
+    states = pipeline.encode_prompt(
         conditioning.prompt,
         negative_prompt=conditioning.negative_prompt,
         do_classifier_free_guidance=conditioning.guidance_scale > 1,
@@ -25,12 +26,7 @@ def encode(pipeline: Any, conditioning: Conditioning) -> dict[str, Any]:
         ),  # as in the pipeline's call
         device=pipeline._execution_device,
     )
-    return {
-        "prompt_embeds": states,
-        "prompt_attention_mask": mask,
-        "negative_prompt_embeds": negative_states,
-        "negative_prompt_attention_mask": negative_mask,
-    }
+    return named_text_states(states)
 
 
 def arguments(conditioning: Conditioning) -> dict[str, Any]:
@@ -61,9 +57,6 @@ def conditions(conditioning: Conditioning) -> list[Any]:
 
 def decode(pipeline: Any, predicted: Any, latents: Any, conditioning: Conditioning) -> Any:
     """The pipeline's own end for the pictures, with the decoder's share of noise."""
-    import torch
-    from diffusers.utils.torch_utils import randn_tensor
-
     vae, states = pipeline.vae, conditioning.encoded["prompt_embeds"]
     patch_t, patch = pipeline.transformer_temporal_patch_size, pipeline.transformer_spatial_patch_size
     frames = (conditioning.num_frames - 1) // pipeline.vae_temporal_compression_ratio + 1
@@ -71,15 +64,7 @@ def decode(pipeline: Any, predicted: Any, latents: Any, conditioning: Conditioni
     width = conditioning.width // pipeline.vae_spatial_compression_ratio
     tokens = frames * height * width
     clean = pipeline._unpack_latents(predicted[:, :tokens], frames, height, width, patch, patch_t)
-    clean, timestep = clean.to(states.dtype), None
-    if vae.config.timestep_conditioning:
-        at = conditioning.options.get("decode_timestep", 0.0)
-        share = conditioning.options.get("decode_noise_scale", at)
-        timestep = torch.tensor([at], device=clean.device, dtype=clean.dtype)
-        amount = torch.tensor(share, device=clean.device, dtype=clean.dtype)
-        generator = pipeline.run_generator.clone_state()
-        noise = randn_tensor(clean.shape, generator=generator, device=clean.device, dtype=clean.dtype)
-        clean = (1 - amount) * clean + amount * noise
+    clean, timestep = with_decoder_noise(pipeline, clean.to(states.dtype), conditioning)
     clean = pipeline._denormalize_latents(
         clean, vae.latents_mean, vae.latents_std, vae.config.scaling_factor
     ).to(vae.dtype)

@@ -14,7 +14,7 @@ from typing import Any
 
 from PIL import Image
 
-from models.families import over
+from models.families import named_text_states, over
 from models.video_model import Conditioning
 
 IMAGE_SHIFT = 8.0
@@ -34,7 +34,7 @@ def variant(pipeline: Any, conditioning: Conditioning) -> Any:
 def encode(pipeline: Any, conditioning: Conditioning) -> dict[str, Any]:
     """Text states with their masks; what the authors put before a prompt is the pipeline's own."""
     call = inspect.signature(type(pipeline).__call__).parameters
-    states, mask, negative_states, negative_mask = pipeline.encode_prompt(
+    states = pipeline.encode_prompt(
         conditioning.prompt,
         conditioning.guidance_scale > 1,
         negative_prompt=conditioning.negative_prompt,
@@ -42,12 +42,7 @@ def encode(pipeline: Any, conditioning: Conditioning) -> dict[str, Any]:
         complex_human_instruction=call["complex_human_instruction"].default,
         device=pipeline._execution_device,
     )
-    return {
-        "prompt_embeds": states,
-        "prompt_attention_mask": mask,
-        "negative_prompt_embeds": negative_states,
-        "negative_prompt_attention_mask": negative_mask,
-    }
+    return named_text_states(states)
 
 
 def arguments(conditioning: Conditioning) -> dict[str, Any]:

@@ -101,13 +101,13 @@ def generator(
     start_from: StartFrom = None,
 ) -> None:
     """Trains the generator and publishes the pipeline."""
-    from models.pocket.train_generator import GeneratorSettings, train_generator
+    from models.pocket.train_generator import GeneratorSettings, carried_on, train_generator
     from models.pocket.training import start_over
 
     start_over(resume, work / "generator.pt", work / "generator.jsonl")
-    train_generator(
-        out, work, minutes, GeneratorSettings(seed=seed), max_steps, threads, start_from=start_from
-    )
+    settings = GeneratorSettings(seed=seed)
+    settings = carried_on(settings) if start_from else settings
+    train_generator(out, work, minutes, settings, max_steps, threads, start_from=start_from)
 
 
 @app.command()

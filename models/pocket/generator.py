@@ -33,12 +33,12 @@ CONFIG: dict[str, Any] = {
 }
 SHIFT = 2.0
 FRAMES_KNOWN: tuple[tuple[float, tuple[int, ...]], ...] = (
-    (0.42, ()),
-    (0.18, (0,)),
-    (0.16, (0, 1)),
-    (0.05, (0, 1, 2)),
-    (0.07, (0, -1)),
-    (0.04, (-1,)),
+    (0.52, ()),
+    (0.15, (0,)),
+    (0.13, (0, 1)),
+    (0.04, (0, 1, 2)),
+    (0.06, (0, -1)),
+    (0.03, (-1,)),
 )
 """How often which latent frames are given as condition; what is left has every frame at its own timestep."""
 

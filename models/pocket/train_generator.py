@@ -6,7 +6,7 @@ import contextlib
 import json
 import shutil
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -59,6 +59,11 @@ class GeneratorSettings:
     ema: float = 0.999
     seed: int = 0
     compile: bool = True
+
+
+def carried_on(settings: GeneratorSettings) -> GeneratorSettings:
+    """For weights that know what things look like: mostly clips, so that they learn how things move."""
+    return replace(settings, stills_only=0.0, stills_later=0.2)
 
 
 class TrainingSet:
