@@ -20,7 +20,7 @@ from typing import Any, Literal
 import av
 import numpy as np
 from av.codec.context import Flags
-from av.video.reformatter import ColorRange, Colorspace
+from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
@@ -43,17 +43,17 @@ class _Encoding:
     pixels: str = "yuv420p"
 
 
-def _mp4(preset: str, crf: int) -> _Encoding:
+def _mp4(crf: int) -> _Encoding:
     return _Encoding(
         "mp4",
         "libx264",
-        {"preset": preset, "crf": str(crf), "profile": "high", "bf": "0"},
+        {"preset": "veryfast", "crf": str(crf), "profile": "high", "bf": "0"},
         {"movflags": "+faststart", "video_track_timescale": str(_TICKS)},
     )
 
 
-_PREVIEW = _mp4("veryfast", 22)
-_FULL = _mp4("faster", 14)
+_PREVIEW = _mp4(22)
+_FULL = _mp4(14)
 _WEBM = _Encoding("webm", "libvpx-vp9", {"crf": "24", "b": "0", "deadline": "good", "cpu-used": "4"})
 
 
@@ -133,8 +133,9 @@ def read_frames(path: Path) -> Iterator[Frame]:
         InputError: if it cannot be read.
     """
     with _opened(path) as container:
+        converter = VideoReformatter()
         for frame in container.decode(video=0):
-            yield frame.to_ndarray(format="rgb24")
+            yield converter.reformat(frame, format="rgb24", threads=1).to_ndarray()
 
 
 def read_last_frame(path: Path) -> Frame:
@@ -246,7 +247,7 @@ def _fitted(frame: Frame, height: int, width: int) -> Frame:
 
 def _encode(path: Path, frames: Iterable[_TimedFrame], fps: float, how: _Encoding, comment: str) -> int:
     count = 0
-    tick = Fraction(1, _TICKS)
+    tick, converter = Fraction(1, _TICKS), VideoReformatter()
     with av.open(str(path), "w", format=how.container, options=how.container_options) as container:
         container.metadata["comment"] = comment
         stream: Any = None
@@ -258,7 +259,7 @@ def _encode(path: Path, frames: Iterable[_TimedFrame], fps: float, how: _Encodin
             if frame.shape != size:
                 raise ValueError(f"all frames of a clip have one size; {frame.shape} follows {size}")
             picture = _video_frame(frame, round(time / tick), tick, round(duration / tick))
-            container.mux(stream.encode(_bt709(picture, how.pixels)))
+            container.mux(stream.encode(_bt709(converter, picture, how.pixels)))
             count += 1
         if stream is not None:
             container.mux(stream.encode(None))
@@ -286,10 +287,15 @@ def _video_frame(frame: Frame, pts: int, time_base: Fraction, duration: int = 0)
     return picture
 
 
-def _bt709(picture: Any, pixels: str) -> Any:
+def _bt709(converter: VideoReformatter, picture: Any, pixels: str) -> Any:
+    """One thread: starting several for every frame takes longer, and clips must be the same every time."""
     pts, time_base, duration = picture.pts, picture.time_base, picture.duration
-    picture = picture.reformat(
-        format=pixels, dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
+    picture = converter.reformat(
+        picture,
+        format=pixels,
+        dst_colorspace=Colorspace.ITU709,
+        dst_color_range=ColorRange.MPEG,
+        threads=1,
     )
     picture.pts, picture.time_base, picture.duration = pts, time_base, duration
     return picture

@@ -143,6 +143,8 @@ def test_a_candidate_picked_after_a_restart_gives_the_same_clip_bit_for_bit(open
     first, second = tail_of(again, later, 0), tail_of(again, at_once, 0)
     assert len(first) == request.num_frames  # the lossless tail holds the whole of so short a chunk
     assert np.array_equal(first, second)
+    files = [again.media_path(film.id, film.branch()[0].clip) for film in (later, at_once)]
+    assert files[0].read_bytes() == files[1].read_bytes()
 
 
 @pytest.mark.parametrize(
