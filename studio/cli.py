@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from studio.cli_measure import bench, evaluate
-from studio.cli_models import fetch, models
+from studio.cli_models import draw, fetch, models
 from studio.cli_options import (
     Candidates,
     Data,
@@ -214,6 +214,7 @@ def restore(
 
 app.command()(models)
 app.command()(fetch)
+app.command()(draw)
 app.command()(bench)
 app.add_typer(evaluate)
 

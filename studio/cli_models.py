@@ -1,5 +1,6 @@
-"""The verbs about checkpoints: `studio models` lists them, `studio fetch` brings one from the hub."""
+"""The verbs about checkpoints: `studio models` lists them, `fetch` brings one, `draw` makes a guide image."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -44,3 +45,41 @@ def fetch(
     with Console(stderr=True).status("Downloading") as status:
         worker.fetch(model, status.update)
     print(f"{worker.card(model).title} is here.")
+
+
+def draw(
+    prompt: Annotated[str, typer.Argument(help="What is seen.")],
+    *,
+    out: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Where the picture goes.")],
+    model: Annotated[str, typer.Option(help="The video model that goes on from it: gives the size.")] = "svd",
+    image_model: Annotated[
+        str | None,
+        typer.Option(
+            help="Folder or hub id of a text-to-image pipeline; by default Stable Diffusion 1.5.",
+            show_default=False,
+        ),
+    ] = None,
+    negative: Annotated[str, typer.Option(metavar="PROMPT", help="What to keep away from.")] = "",
+    steps: Annotated[int | None, typer.Option("--steps", "-s", help="Denoising steps.")] = None,
+    seed: Annotated[int, typer.Option(help="The same seed draws the same picture.")] = 0,
+) -> None:
+    """Draw a picture to begin a film with: studio make --guide FILE."""
+    from models.catalog import card
+    from models.guide_image import draw as drawn
+    from studio.media import poster
+    from studio.settings import Settings
+
+    if out.suffix.lower() not in (".png", ".jpg", ".webp"):
+        raise InputError(f"A picture ends in .png, .jpg or .webp, not in {out.suffix or 'nothing'!r}.")
+    device = Settings().device
+    picture = drawn(
+        prompt,
+        seed,
+        card(model),
+        negative_prompt=negative,
+        num_inference_steps=steps,
+        source=image_model,
+        device=device,
+    )
+    poster(picture, out)
+    print(f"{out} has {picture.shape[1]}x{picture.shape[0]} pixels.")

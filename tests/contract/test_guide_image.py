@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 import torch
 from diffusers import AutoencoderKL, PNDMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+from PIL import Image
 from transformers import CLIPTextConfig, CLIPTextModel
+from typer.testing import CliRunner
 
 from models.catalog import card
 from models.errors import InputError
 from models.guide_image import draw, drawing_size
+from studio.cli import app
 from tests.tiny_text import clip_tokenizer
 
 WIDE = dataclasses.replace(card("pocket"), height=16, width=24)
@@ -91,3 +94,30 @@ def test_an_empty_prompt_or_too_many_steps_are_refused_before_anything_is_loaded
 def test_missing_weights_are_told(tmp_path):
     with pytest.raises(InputError, match="missing"):
         draw("a fox", 0, WIDE, source=tmp_path / "none")
+
+
+def test_the_command_line_draws_one_in_the_size_of_a_video_model(source, tmp_path):
+    out = tmp_path / "guide.png"
+    words = [
+        "draw",
+        "a fox",
+        "--model",
+        "pocket",
+        "--image-model",
+        str(source),
+        "--steps",
+        "2",
+        "-o",
+        str(out),
+    ]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0, result.output
+    with Image.open(out) as picture:
+        assert picture.size == (128, 128)
+
+
+def test_the_command_line_refuses_what_is_no_picture(source, tmp_path):
+    words = ["draw", "a fox", "--image-model", str(source), "-o", str(tmp_path / "guide.mp4")]
+    refused = CliRunner().invoke(app, words).exception
+    assert isinstance(refused, InputError)
+    assert "ends in .png" in str(refused)
