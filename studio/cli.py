@@ -122,7 +122,7 @@ def make(
         console = _load(studio, model)
         project = studio.create_project((title or prompt).strip()[:80])
         try:
-            _take_images(studio, project, requests, guide, end)
+            _take_images(studio, project, requests, choices)
         except InputError:
             studio.delete_project(project.id)
             raise
@@ -160,7 +160,7 @@ def extend(
         found = _find(studio, project)
         requests = _requests(studio, choices, continues=found.head is not None)
         studio.check(requests, continues=found.head is not None)
-        _take_images(studio, found, requests, None, end)
+        _take_images(studio, found, requests, choices)
         _work(studio, found, requests, output, _load(studio, model))
 
 
@@ -273,6 +273,7 @@ def _requests(studio: "Studio", choices: dict[str, Any], *, continues: bool) -> 
         "seed": choices["seed"],
         "loras": tuple(read_lora(text) for text in choices["lora"] or ()),
         "match_colours": choices["match_colours"],
+        **{name: str(path) for name, path in _images(choices) if path is not None},
     }
     given = {name: value for name, value in options.items() if value is not None}
     try:
@@ -290,13 +291,16 @@ def _take_images(
     studio: "Studio",
     project: "Project",
     requests: "list[ChunkRequest]",
-    guide: Path | None,
-    end: Path | None,
+    choices: dict[str, Any],
 ) -> None:
     """Put the image that the film begins with, and the one that it is led to, into the project."""
-    for at, name, path in ((0, "guide", guide), (-1, "last_image", end)):
+    for at, (name, path) in zip((0, -1), _images(choices), strict=True):
         if path is not None:
             requests[at] = requests[at].model_copy(update={name: studio.add_guide(project.id, path)})
+
+
+def _images(choices: dict[str, Any]) -> tuple[tuple[str, Path | None], tuple[str, Path | None]]:
+    return ("guide", choices.get("guide")), ("last_image", choices["end"])
 
 
 def _size(text: str) -> tuple[int, int]:

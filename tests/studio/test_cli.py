@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from studio.cli import main
 from studio.media import count_frames, read_frames, read_info
@@ -98,6 +99,15 @@ def test_make_tells_the_candidates_and_segments_as_they_come(made):
 
 
 @pytest.mark.slow
+def test_a_film_can_begin_with_a_picture_and_no_words(environment, tmp_path):
+    picture = tmp_path / "guide.png"
+    Image.new("RGB", (32, 32), "teal").save(picture)
+    film = tmp_path / "film.mp4"
+    done = runner(environment)("make", "", "--guide", str(picture), *TINY, "-o", str(film))
+    assert done.returncode == 0, done.stderr
+    assert count_frames(film) == 9
+
+
 def test_projects_lists_what_was_made(made):
     assert re.search(r"a fox runs +1\.6 s +2 ", made.run("projects").stdout)
 
