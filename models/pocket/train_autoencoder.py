@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -275,7 +277,15 @@ def train_autoencoder(
         "parameters": sum(weight.numel() for weight in training.vae.parameters()),
         "device": device.type,
         "processes": processes,
+        "before": _before(start_from),
         "log": read_log(log)[::5],
     }
     log_line(log, step=progress.step, held_out_psnr=publish(training.average.weights, out, record))
     return out
+
+
+def _before(folder: Path | None) -> dict[str, Any] | None:
+    """What was recorded of the training that this one began with."""
+    if folder is None or not (folder / "training.json").is_file():
+        return None
+    return json.loads((folder / "training.json").read_text())

@@ -135,7 +135,8 @@ def read_frames(path: Path) -> Iterator[Frame]:
     with _opened(path) as container:
         converter = VideoReformatter()
         for frame in container.decode(video=0):
-            yield converter.reformat(frame, format="rgb24", threads=1).to_ndarray()
+            picture: Frame = converter.reformat(frame, format="rgb24", threads=1).to_ndarray()  # type: ignore[assignment]
+            yield picture
 
 
 def read_last_frame(path: Path) -> Frame:
