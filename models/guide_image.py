@@ -54,7 +54,7 @@ def draw(
     negative_prompt: str = "",
     num_inference_steps: int | None = None,
     source: Path | str | None = None,
-    device: str | None = None,
+    device: placement.Wishes | str | None = None,
 ) -> Frames:
     """Draw a guide image for a video model.
 
@@ -104,7 +104,7 @@ def drawing_size(card: ModelCard) -> tuple[int, int]:
     return height, width
 
 
-def load(source: Path | str | None, device: str | None) -> Any:
+def load(source: Path | str | None, device: placement.Wishes | str | None) -> Any:
     """The text-to-image pipeline, placed."""
     from diffusers import AutoPipelineForText2Image
 

@@ -64,22 +64,13 @@ def draw(
     seed: Annotated[int, typer.Option(help="The same seed draws the same picture.")] = 0,
 ) -> None:
     """Draw a picture to begin a film with: studio make --guide FILE."""
-    from models.catalog import card
-    from models.guide_image import draw as drawn
     from studio.media import poster
     from studio.settings import Settings
+    from studio.workers.local import local_worker
 
     if out.suffix.lower() not in (".png", ".jpg", ".webp"):
         raise InputError(f"A picture ends in .png, .jpg or .webp, not in {out.suffix or 'nothing'!r}.")
-    device = Settings().device
-    picture = drawn(
-        prompt,
-        seed,
-        card(model),
-        negative_prompt=negative,
-        num_inference_steps=steps,
-        source=image_model,
-        device=device,
-    )
+    how = {"negative_prompt": negative, "num_inference_steps": steps, "source": image_model}
+    picture = local_worker(Settings()).draw(model, prompt, seed, **how)
     poster(picture, out)
     print(f"{out} has {picture.shape[1]}x{picture.shape[0]} pixels.")

@@ -11,7 +11,7 @@ from models.clip import Frames
 from models.continuation import prefix
 from models.video_model import ModelCard
 from studio.errors import InputError
-from studio.search import Finished, Live, Rough, Step
+from studio.search import Decoded, Finished, Live, Rough, Step
 from studio.timeline import ChunkRequest, new_id
 from studio.workers.contract import Task, Worker
 
@@ -29,7 +29,7 @@ def extend(
     requests: Sequence[ChunkRequest],
     guide: Frames | None,
     last_image: Frames | None = None,
-) -> Generator[Begun | Step | Rough | Live | Finished, None, None]:
+) -> Generator[Begun | Step | Rough | Live | Decoded | Finished, None, None]:
     """Algorithm 1: search, finish the best candidate, and let its end guide the next chunk.
 
     Args:

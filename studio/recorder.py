@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from statistics import median
 from typing import TYPE_CHECKING
 
 from studio import costs
 from studio.extend import Begun, longest_prefix
-from studio.search import Finished, Live, Rough, Step, passes_per_step
+from studio.search import Decoded, Finished, Live, Rough, Step, passes_per_step
 from studio.store import Store
 from studio.timeline import (
     Candidate,
@@ -103,7 +105,7 @@ class Recorder:
         self._tell("reading the prompt")
 
     def follow(
-        self, events: Iterable[Begun | Step | Rough | Live | Finished], parent: str | None = None
+        self, events: Iterable[Begun | Step | Rough | Live | Decoded | Finished], parent: str | None = None
     ) -> None:
         """Keep everything that comes, until it ends or the job is cancelled.
 
@@ -124,6 +126,8 @@ class Recorder:
                 self._step(event)
             elif isinstance(event, Live):
                 self._keep_look(event)
+            elif isinstance(event, Decoded):
+                self._begin_writing(event)
             elif isinstance(event, Finished):
                 parent = self._keep_segment(event)
 
@@ -176,22 +180,34 @@ class Recorder:
         total = self._task.request.num_inference_steps
         self._live[self._project_id] = LiveView(clip=name, seed=live.seed, step=live.step, total=total)
 
-    def _keep_segment(self, finished: Finished) -> str:
-        """Clip, tail and poster, then the row; gives the segment's id."""
+    def _begin_writing(self, decoded: Decoded) -> None:
+        """Clip, tail and poster, side by side with the judge, who needs about as long."""
         from studio.media import poster, write_frames_png
 
-        whole, task = finished.clip, self._task
-        clip = whole if self._parent is None else whole.without_first(finished.num_guide_frames)
-        tail = whole.tail(longest_prefix(self._worker))
-        write = self._store.write_media
+        clip = decoded.clip if self._parent is None else decoded.clip.without_first(decoded.num_guide_frames)
+        tail = decoded.clip.tail(longest_prefix(self._worker))
+        write = partial(self._store.write_media, self._project_id)
+        pool = ThreadPoolExecutor(1, thread_name_prefix="studio-files")
+        self._files = (
+            clip,
+            pool.submit(self._write_clip, clip),
+            pool.submit(write, ".png", lambda path: write_frames_png(tail, path)),
+            pool.submit(write, ".jpg", lambda path: poster(clip.frames[0], path)),
+        )
+        pool.shutdown(wait=False)
+
+    def _keep_segment(self, finished: Finished) -> str:
+        """The row, once its files are on the disk; gives the segment's id."""
+        task, (clip, *files) = self._task, self._files
+        clip_name, tail_name, poster_name = (file.result() for file in files)
         segment = Segment(
             request=task.request,
             seed=finished.seed,
             revision=self._worker.card(task.request.model).revision,
             parent=self._parent,
-            clip=self._write_clip(clip),
-            tail=write(self._project_id, ".png", lambda path: write_frames_png(tail, path)),
-            poster=write(self._project_id, ".jpg", lambda path: poster(clip.frames[0], path)),
+            clip=clip_name,
+            tail=tail_name,
+            poster=poster_name,
             num_frames=len(clip),
             fps=clip.fps,
             height=clip.height,

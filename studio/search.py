@@ -69,6 +69,15 @@ class Live:
 
 
 @dataclass(frozen=True, eq=False)
+class Decoded:
+    """A finished clip that is being judged; its `Finished` follows. Until then its files can be written."""
+
+    seed: int
+    clip: Clip
+    num_guide_frames: int = 0
+
+
+@dataclass(frozen=True, eq=False)
 class Finished:
     """A finished clip, the repeated guide frames included.
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from models.clip import Frames
 from models.video_model import ModelCard
-from studio.search import Finished, Live, Rough, Step
+from studio.search import Decoded, Finished, Live, Rough, Step
 from studio.timeline import ChunkRequest
 
 
@@ -80,11 +80,28 @@ class Worker(Protocol):
             InputError: if the disk is too full, or as `plan`.
         """
 
+    def draw(self, model: str, prompt: str, seed: int, **how: Any) -> Frames:
+        """A guide image for a model, `[H, W, 3]` uint8 at its default size, by a text-to-image pipeline.
+
+        Args:
+            model: name of the card of the video model.
+            prompt: what is seen.
+            seed: of the initial noise.
+            how: as `models.guide_image.draw` takes it, such as `negative_prompt` and `source`.
+
+        Raises:
+            InputError: if the prompt is empty, or weights are missing.
+        """
+
     def search(self, task: Task) -> Generator[Step | Rough, None, None]:
         """Make the candidates of a task; `Rough.run` is None here, suspended runs stay with the worker."""
 
-    def finish(self, task: Task, seed: int) -> Generator[Step | Live | Finished, None, None]:
-        """The full run of one initial noise. A run that `search` suspended goes on and pays nothing twice."""
+    def finish(self, task: Task, seed: int) -> Generator[Step | Live | Decoded | Finished, None, None]:
+        """The full run of one initial noise. A run that `search` suspended goes on and pays nothing twice.
+
+        Yields:
+            `Step` and `Live`; `Decoded` once the clip is there, and `Finished` last, with its scores.
+        """
 
     def release(self, key: str) -> None:
         """Let go of all suspended runs of a gallery. Safe for a key that is not known."""

@@ -8,15 +8,16 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from models import download, placement
 from models.catalog import CARDS, card, load_model
-from models.clip import Clip
+from models.clip import Clip, Frames
 from models.continuation import match_colours
 from models.video_model import Conditioning, DenoisingRun, Lora, ModelCard, Scorer, VideoModel
 from studio import search
 from studio.errors import InputError
-from studio.search import Finished, Live, Rough, Step
+from studio.search import Decoded, Finished, Live, Rough, Step
 from studio.settings import Settings
 from studio.timeline import ChunkRequest, LoraChoice
 from studio.workers.contract import Task
@@ -147,6 +148,13 @@ class LocalWorker:
         """Download what is missing; see `Worker.fetch`."""
         download.fetch(card(model), tell)
 
+    def draw(self, model: str, prompt: str, seed: int, **how: Any) -> Frames:
+        """A guide image for a model; see `Worker.draw`."""
+        from models.guide_image import draw
+
+        with self._device:
+            return draw(prompt, seed, card(model), device=self._device_name, **how)
+
     def search(self, task: Task) -> Generator[Step | Rough, None, None]:
         """Make the candidates of a task; see `Worker.search`."""
         with self._device:
@@ -161,7 +169,7 @@ class LocalWorker:
                     event = replace(event, run=None)  # noqa: PLW2901
                 yield event
 
-    def finish(self, task: Task, seed: int) -> Generator[Step | Live | Finished, None, None]:
+    def finish(self, task: Task, seed: int) -> Generator[Step | Live | Decoded | Finished, None, None]:
         """The full run of one initial noise; see `Worker.finish`."""
         with self._device:
             model, session = self._open(task)
@@ -171,7 +179,11 @@ class LocalWorker:
                 for event in search.finish(run, partial(self._look, _size(task))):
                     if isinstance(event, Finished):
                         self._decode_seconds[_size(task)] = event.decode_seconds or 0.0
-                        event = self._judged(task.request, session.conditioning, event)  # noqa: PLW2901
+                        clip = _in_colours(task.request, session.conditioning, event.clip)
+                        guides = session.conditioning.num_guide_frames
+                        yield Decoded(seed, clip, guides)
+                        scores, _ = self._judge(session.conditioning, clip)
+                        event = replace(event, clip=clip, scores=scores, num_guide_frames=guides)  # noqa: PLW2901
                     yield event
             except GeneratorExit:  # cancelled: a suspended run stays where it is
                 raise
@@ -245,14 +257,6 @@ class LocalWorker:
         self._sessions.move_to_end(task.key)
         return self._model, self._sessions[task.key]
 
-    def _judged(self, request: ChunkRequest, conditioning: Conditioning, finished: Finished) -> Finished:
-        """A finished clip in the colours of its guide, where that is asked for, with its scores."""
-        clip, guide, repeated = finished.clip, conditioning.guide, conditioning.num_guide_frames
-        if request.match_colours and guide is not None and repeated > 0:
-            clip = Clip(match_colours(clip.frames, guide[0]), clip.fps)
-        scores, _ = self._judge(conditioning, clip)
-        return replace(finished, clip=clip, scores=scores, num_guide_frames=repeated)
-
     def _judge(self, conditioning: Conditioning, clip: Clip) -> tuple[dict[str, float], float]:
         """Every score that has something to say, and the rank they make."""
         from models.scoring import rank
@@ -268,6 +272,13 @@ class LocalWorker:
         """Whether a look into a run fits its share of the time; never before it is known what one takes."""
         known = self._decode_seconds.get(size)
         return known is not None and max(known, took) <= self._live_share * since
+
+
+def _in_colours(request: ChunkRequest, conditioning: Conditioning, clip: Clip) -> Clip:
+    """The clip in the colours of the guide that it repeats, where that is asked for."""
+    if not request.match_colours or conditioning.guide is None or conditioning.num_guide_frames == 0:
+        return clip
+    return Clip(match_colours(clip.frames, conditioning.guide[0]), clip.fps)
 
 
 def _size(task: Task) -> tuple[str, int, int, int]:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from studio.errors import InputError
-from studio.search import Finished, Rough
+from studio.search import Decoded, Finished, Rough, Step
 from studio.timeline import ChunkRequest
 from studio.workers import LocalWorker, Task
 from studio.workers.local import MAX_GALLERIES
@@ -83,8 +83,16 @@ def test_a_cancelled_full_run_goes_on_where_it_was_suspended(worker, prefix):
     events = worker.finish(task, prefix.seed)
     next(events)
     events.close()
-    steps = [event for event in worker.finish(task, prefix.seed) if not isinstance(event, Finished)]
+    steps = [event for event in worker.finish(task, prefix.seed) if isinstance(event, Step)]
     assert len(steps) == prefix.num_inference_steps - prefix.preview_steps - 1
+
+
+def test_a_clip_can_be_written_while_it_is_judged(worker, request_):
+    decoded, finished = list(worker.finish(Task("gallery", request_), 1))[-2:]
+    assert isinstance(decoded, Decoded)
+    assert isinstance(finished, Finished)
+    assert decoded.clip is finished.clip
+    assert finished.scores
 
 
 def test_a_finished_clip_is_the_same_with_and_without_the_suspended_run(worker, prefix):
