@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -28,6 +26,7 @@ from models.pocket.training import (
     load_checkpoint,
     log_line,
     read_log,
+    record_before,
     save_checkpoint,
     use_threads,
 )
@@ -277,15 +276,8 @@ def train_autoencoder(
         "parameters": sum(weight.numel() for weight in training.vae.parameters()),
         "device": device.type,
         "processes": processes,
-        "before": _before(start_from),
+        "before": record_before(start_from),
         "log": read_log(log)[::5],
     }
     log_line(log, step=progress.step, held_out_psnr=publish(training.average.weights, out, record))
     return out
-
-
-def _before(folder: Path | None) -> dict[str, Any] | None:
-    """What was recorded of the training that this one began with."""
-    if folder is None or not (folder / "training.json").is_file():
-        return None
-    return json.loads((folder / "training.json").read_text())

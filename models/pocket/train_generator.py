@@ -26,6 +26,7 @@ from models.pocket.training import (
     load_checkpoint,
     log_line,
     read_log,
+    record_before,
     save_checkpoint,
     use_threads,
 )
@@ -211,6 +212,7 @@ class GeneratorTraining:
         self.held = TrainingSet({"clips": load_latents(work, "clips", held=True)}, assets, settings)
         latents = {kind: load_latents(work, kind) for kind in ("clips", "stills")}
         self.data = TrainingSet(latents, assets, settings)
+        self.before = record_before(start_from / "transformer" if start_from else None)
         if start_from is not None:
             self.master.load_state_dict(published_weights(start_from).state_dict())
         self.average = AveragedWeights(self.master, settings.ema)
@@ -307,6 +309,7 @@ class GeneratorTraining:
             "steps": self.progress.step,
             "device": self.device.type,
             "processes": self.team.size,
+            "before": self.before,
             "clips": len(self.data.latents["clips"].captions),
             "stills": len(self.data.latents["stills"].captions),
             "parameters": sum(parameter.numel() for parameter in self.master.parameters()),

@@ -101,3 +101,11 @@ def start_over(resume: bool, *files: Path) -> None:
     if not resume:
         for file in files:
             file.unlink(missing_ok=True)
+
+
+def record_before(folder: Path | None) -> dict[str, Any] | None:
+    """What was recorded of the training whose published weights this one begins with."""
+    if folder is None or not (folder / "training.json").is_file():
+        return None
+    record: dict[str, Any] = json.loads((folder / "training.json").read_text())
+    return record

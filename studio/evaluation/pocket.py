@@ -287,10 +287,14 @@ def updates(folder: Path) -> int | None:
     """How many updates the generator was trained for, if its record tells."""
     file = folder / "transformer" / "training.json"
     try:
-        steps = json.loads(file.read_text(encoding="utf-8")).get("steps")
+        record = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return int(steps) if steps is not None else None
+    steps = []
+    while record:  # each names the one whose weights it began with
+        steps.append(record.get("steps") or 0)
+        record = record.get("before")
+    return sum(steps) or None
 
 
 def check_folder(folder: Path) -> Path:
