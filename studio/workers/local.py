@@ -22,6 +22,9 @@ from studio.settings import Settings
 from studio.timeline import ChunkRequest, LoraChoice
 from studio.workers.contract import Task
 
+LOOK_AFTER = 2.0
+"""Seconds without a look into a run; who waits for less than that sees the finished clip as soon."""
+
 MAX_GALLERIES = 4
 """Galleries whose suspended runs are kept; of an older one a candidate starts again from its seed."""
 
@@ -271,7 +274,9 @@ class LocalWorker:
     def _look(self, size: tuple[str, int, int, int], since: float, took: float) -> bool:
         """Whether a look into a run fits its share of the time; never before it is known what one takes."""
         known = self._decode_seconds.get(size)
-        return known is not None and max(known, took) <= self._live_share * since
+        if known is None or since < LOOK_AFTER:
+            return False
+        return max(known, took) <= self._live_share * since
 
 
 def _in_colours(request: ChunkRequest, conditioning: Conditioning, clip: Clip) -> Clip:

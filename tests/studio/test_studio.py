@@ -188,7 +188,8 @@ def test_a_deleted_project_is_gone_with_its_media(studio, request_):
     assert not folder.exists()
 
 
-def test_a_look_into_the_full_run_can_be_had_while_it_goes_on(settings, request_):
+def test_a_look_into_the_full_run_can_be_had_while_it_goes_on(settings, request_, monkeypatch):
+    monkeypatch.setattr("studio.workers.local.LOOK_AFTER", 0.0)  # the tiny run is over at once
     with Studio(settings.model_copy(update={"live_share": 1.0})) as studio:
         project = searched(studio, request_.model_copy(update={"num_inference_steps": 40}))
         looks = []
