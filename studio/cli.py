@@ -7,7 +7,6 @@ A sentence on stderr and exit code 2 say that something asked for cannot be done
 
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,6 +37,7 @@ from studio.cli_options import (
     Steps,
     Strategy,
     Then,
+    check_output,
 )
 from studio.errors import InputError
 
@@ -116,7 +116,7 @@ def make(
     """Make a film: search, take the best candidate, continue from its end, and so on."""
     choices = locals()
     with _studio(data) as studio:
-        _check_output(output)
+        check_output(output, SUFFIXES)
         requests = _requests(studio, choices, continues=False)
         studio.check(requests)
         console = _load(studio, model)
@@ -156,7 +156,7 @@ def extend(
     """Continue the film of a project."""
     choices = locals()
     with _studio(data) as studio:
-        _check_output(output)
+        check_output(output, SUFFIXES)
         found = _find(studio, project)
         requests = _requests(studio, choices, continues=found.head is not None)
         studio.check(requests, continues=found.head is not None)
@@ -194,7 +194,7 @@ def export(
 ) -> None:
     """Write the film of a project to a file."""
     with _studio(data) as studio:
-        _check_output(output)
+        check_output(output, SUFFIXES)
         _copy(studio, _find(studio, project).id, output)
         print(output)
 
@@ -358,23 +358,6 @@ def _tell_end(console: "Console", state: str, error: str) -> None:
         raise typer.Exit(1)
     console.print("Cancelled; finished segments are kept. Go on with `studio extend last`.", highlight=False)
     raise typer.Exit(130)
-
-
-def _check_output(output: Path | None) -> None:
-    """Find out before any work whether the film can be written there."""
-    if output is None:
-        return
-    if output.is_dir():
-        raise InputError(f"{output} is a folder. Name a file in it, e.g. {output / 'film.mp4'}.")
-    if output.suffix.lower() not in SUFFIXES:
-        raise InputError(f"The film is written as {', '.join(SUFFIXES)}, not as {output.name!r}.")
-    try:
-        with tempfile.TemporaryFile(dir=output.parent):
-            pass
-    except OSError as error:
-        raise InputError(
-            f"Nothing can be written into {output.parent} ({error.strerror}). Choose another folder."
-        ) from error
 
 
 def _copy(studio: "Studio", project_id: str, output: Path | None) -> Path:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from studio.cli_options import check_output
 from studio.errors import InputError
 
 
@@ -68,8 +69,7 @@ def draw(
     from studio.settings import Settings
     from studio.workers.local import local_worker
 
-    if out.suffix.lower() not in (".png", ".jpg", ".webp"):
-        raise InputError(f"A picture ends in .png, .jpg or .webp, not in {out.suffix or 'nothing'!r}.")
+    check_output(out, (".png", ".jpg", ".webp"))
     how = {"negative_prompt": negative, "num_inference_steps": steps, "source": image_model}
     picture = local_worker(Settings()).draw(model, prompt, seed, **how)
     poster(picture, out)

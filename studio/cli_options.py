@@ -1,9 +1,13 @@
 """The options of the verbs that make film, each with its help."""
 
+import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from studio.errors import InputError
 
 Data = Annotated[
     Path | None,
@@ -80,3 +84,25 @@ Loras = Annotated[
         show_default=False,
     ),
 ]
+
+
+def check_output(output: Path | None, suffixes: Iterable[str]) -> None:
+    """Find out before any work whether a file can be written there.
+
+    Raises:
+        InputError: if it cannot, or ends in none of the suffixes.
+    """
+    if output is None:
+        return
+    suffixes = tuple(suffixes)
+    if output.is_dir():
+        raise InputError(f"{output} is a folder. Name a file in it, e.g. {output / f'film{suffixes[0]}'}.")
+    if output.suffix.lower() not in suffixes:
+        raise InputError(f"The file is written as {', '.join(suffixes)}, not as {output.name!r}.")
+    try:
+        with tempfile.TemporaryFile(dir=output.parent):
+            pass
+    except OSError as error:
+        raise InputError(
+            f"Nothing can be written into {output.parent} ({error.strerror}). Choose another folder."
+        ) from error

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -72,16 +73,28 @@ class Team:
         """Have the others do a step, with at most three numbers that say which."""
         self._order(STEP, *what)
 
-    def order_save(self) -> None:
-        """Have the others save their parts; returns when they have."""
+    def gather(self, own: Any, checkpoint: Path) -> list[Any]:
+        """What every process holds by itself, by rank; it comes in files beside the checkpoint."""
+        self.save_part(own, checkpoint)
         self._order(SAVE)
         self.wait()
+        return [torch.load(self._part_file(checkpoint, rank)) for rank in range(self.size)]
 
-    def order_end(self) -> None:
-        """Have the others end; returns when they have."""
+    def save_part(self, own: Any, checkpoint: Path) -> None:
+        """Write what this process holds by itself to where `gather` looks for it."""
+        torch.save(own, self._part_file(checkpoint, self.rank))
+
+    def end(self, checkpoint: Path) -> None:
+        """Have the others end, and take the files of `gather` away."""
         self._order(END)
         for process in self._others:
             process.join()
+        for rank in range(self.size):
+            self._part_file(checkpoint, rank).unlink(missing_ok=True)
+
+    @staticmethod
+    def _part_file(checkpoint: Path, rank: int) -> Path:
+        return checkpoint.with_suffix(f".{rank}.part")
 
     def _order(self, *order: float) -> None:
         self.orders[: len(order)] = torch.tensor(order, dtype=torch.float64)

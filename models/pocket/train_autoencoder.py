@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -201,28 +202,24 @@ class AutoencoderTraining:
         return loss.item(), error
 
     def _save_part(self) -> None:
-        torch.save([part.state_dict() for part in self.parts], self._part_file(self.team.rank))
+        self.team.save_part(self._optimizer_states(), self.checkpoint)
 
-    def _part_file(self, rank: int) -> Path:
-        return self.checkpoint.with_suffix(f".{rank}.part")
+    def _optimizer_states(self) -> list[dict[str, Any]]:
+        return [part.state_dict() for part in self.parts]
 
     def save(self) -> None:
         """Writes the checkpoint."""
-        self._save_part()
-        self.team.order_save()
         save_checkpoint(
             self.checkpoint,
             self.progress,
             model=self.vae.state_dict(),
             average=self.average.weights,
-            optimizers=[torch.load(self._part_file(rank)) for rank in range(self.team.size)],
+            optimizers=self.team.gather(self._optimizer_states(), self.checkpoint),
         )
 
     def end(self) -> None:
         """Send the other processes home."""
-        self.team.order_end()
-        for rank in range(self.team.size):
-            self._part_file(rank).unlink(missing_ok=True)
+        self.team.end(self.checkpoint)
 
 
 def train_autoencoder(

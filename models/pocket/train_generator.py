@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers import AutoencoderKLLTXVideo
@@ -275,30 +276,26 @@ class GeneratorTraining:
         return loss.item(), norm
 
     def _save_part(self) -> None:
-        torch.save([part.state_dict() for part in self.optimizer.parts], self._part_file(self.team.rank))
+        self.team.save_part(self._optimizer_states(), self.checkpoint)
 
-    def _part_file(self, rank: int) -> Path:
-        return self.checkpoint.with_suffix(f".{rank}.part")
+    def _optimizer_states(self) -> list[dict[str, Any]]:
+        return [part.state_dict() for part in self.optimizer.parts]
 
     def save(self) -> None:
         """Write a checkpoint and log the loss on held-out combinations."""
-        self._save_part()
-        self.team.order_save()
         save_checkpoint(
             self.checkpoint,
             self.progress,
             model=self.master.state_dict(),
             average=self.average.weights,
-            optimizers=[torch.load(self._part_file(rank)) for rank in range(self.team.size)],
+            optimizers=self.team.gather(self._optimizer_states(), self.checkpoint),
         )
         loss = held_out_loss(self.average.weights, self.held)
         log_line(self.log, step=self.progress.step, seconds=self.progress.seconds, held_out_loss=loss)
 
     def end(self) -> None:
         """Send the other processes home."""
-        self.team.order_end()
-        for rank in range(self.team.size):
-            self._part_file(rank).unlink(missing_ok=True)
+        self.team.end(self.checkpoint)
 
     def record(self) -> dict[str, object]:
         """Settings, size and losses, to be kept beside the weights."""

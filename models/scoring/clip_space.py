@@ -28,7 +28,7 @@ class ClipSpace:
     """
 
     def __init__(self, model: Any, tokenizer: Any, device: str = "cpu") -> None:
-        self._model = model.to(memory_format=torch.channels_last)  # a sixth faster on a CPU
+        self._model = model.to(memory_format=torch.channels_last)  # faster on a CPU
         self._tokenizer = tokenizer
         self._device = device
         how = model.visual.preprocess_cfg

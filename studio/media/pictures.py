@@ -85,7 +85,7 @@ def write_frames_png(frames: Frames, path: Path) -> None:
     info = PngInfo()
     info.add_text("frames", str(count))
     picture = Image.fromarray(frames.reshape(count * height, width, 3))
-    picture.save(path, format="PNG", pnginfo=info, compress_level=1, compress_type=zlib.Z_RLE)  # the quickest
+    picture.save(path, format="PNG", pnginfo=info, compress_level=1, compress_type=zlib.Z_RLE)  # quick
 
 
 def read_frames_png(path: Path) -> Frames:

@@ -120,4 +120,4 @@ def test_the_command_line_refuses_what_is_no_picture(source, tmp_path):
     words = ["draw", "a fox", "--image-model", str(source), "-o", str(tmp_path / "guide.mp4")]
     refused = CliRunner().invoke(app, words).exception
     assert isinstance(refused, InputError)
-    assert "ends in .png" in str(refused)
+    assert "written as .png" in str(refused)

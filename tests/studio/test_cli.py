@@ -108,6 +108,7 @@ def test_a_film_can_begin_with_a_picture_and_no_words(environment, tmp_path):
     assert count_frames(film) == 9
 
 
+@pytest.mark.slow
 def test_projects_lists_what_was_made(made):
     assert re.search(r"a fox runs +1\.6 s +2 ", made.run("projects").stdout)
 
