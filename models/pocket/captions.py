@@ -47,6 +47,12 @@ DEEDS: dict[str, tuple[str, ...]] = {
     "shrinks": ("goes away", "moves away", "shrinks", "gets smaller"),
     "still": ("stands still", "stays in place", "is", "waits"),
 }
+SIDES: dict[str, tuple[str, ...]] = {
+    "left": ("left", "to the left", "to the left", "leftwards", "from right to left"),
+    "right": ("right", "to the right", "to the right", "rightwards", "from left to right"),
+}
+OPENINGS = ("a video of", "a clip of", "an animation of", "a cartoon of")
+DOUBLED = ("run", "swim", "hop", "spin", "get")
 CAMERA_WORDS: dict[str, tuple[str, ...]] = {
     "pan left": ("the camera pans left", "camera moving left"),
     "pan right": ("the camera pans right", "camera moving right"),
@@ -74,9 +80,24 @@ def _name(rng: np.random.Generator, noun: str) -> str:
 
 def _deed(rng: np.random.Generator, actor: Actor) -> str:
     if actor.motion in ("left", "right"):
-        verb = _pick(rng, GOES[subject_by_noun(actor.noun).kind])
-        return f"{verb} {_pick(rng, (actor.motion, f'to the {actor.motion}'))}"
-    return _pick(rng, DEEDS[actor.motion])
+        deed = f"{_pick(rng, GOES[subject_by_noun(actor.noun).kind])} {_pick(rng, SIDES[actor.motion])}"
+    else:
+        deed = _pick(rng, DEEDS[actor.motion])
+    return doing(deed) if rng.random() < 0.3 else deed
+
+
+def doing(deed: str) -> str:
+    """What somebody `does to the left` is `doing to the left`: a deed's verb with -ing; nothing for `is`."""
+    verb, *rest = deed.split(" ")
+    if verb == "is":
+        return " ".join(rest)
+    stem = verb[:-2] if verb.endswith(("oes", "ches")) else verb[:-1]
+    stem = "fly" if stem == "flie" else stem
+    if stem in DOUBLED:
+        stem += stem[-1]
+    elif stem.endswith("e") and not stem.endswith("ee"):
+        stem = stem[:-1]
+    return " ".join([f"{stem}ing", *rest])
 
 
 def caption(scene: Scene, rng: np.random.Generator) -> str:
@@ -98,7 +119,7 @@ def caption(scene: Scene, rng: np.random.Generator) -> str:
     elif style < 0.16 and about:
         text, about = f"{about[0]}, {text}", about[1:]
     elif style < 0.22:
-        text = f"a video of {text}"
+        text = f"{_pick(rng, OPENINGS)} {text}"
     text = " ".join([text, *about])
     if scene.camera in CAMERA_WORDS and rng.random() < 0.7:
         text = f"{text}, {_pick(rng, CAMERA_WORDS[scene.camera])}"

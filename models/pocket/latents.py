@@ -21,13 +21,15 @@ from torch import Tensor
 from models.errors import InputError
 from models.pocket.autoencoder import encode, load_autoencoder
 from models.pocket.captions import caption
-from models.pocket.corpus import cast, clip_batch
+from models.pocket.corpus import cast
 from models.pocket.scenes import draw_scene, render
 
 SHARD = {"clips": 64, "stills": 512}
 BATCH = {"clips": 4, "stills": 32}
 FRAMES = 17
-CAPTIONS = 3
+CAPTIONS = 6
+STREAM = {"clips": 0, "stills": 3}
+"""Of the random numbers, so that clips and pictures show different scenes."""
 HELD_OUT_SEED = 900_000
 
 
@@ -57,18 +59,11 @@ def render_shard(path: Path, kind: str, seed: int) -> None:
 
     Seeds from 900000 draw held-out combinations of subject, setting and motion.
     """
-    held, rng = seed >= HELD_OUT_SEED, np.random.default_rng([seed, CAPTIONS])
-    if kind == "clips":
-        frames, first, scenes = clip_batch(seed, SHARD[kind], held)
-        captions = [
-            [text, *(caption(scene, rng) for _ in range(CAPTIONS - 1))]
-            for text, scene in zip(first, scenes, strict=True)
-        ]
-    else:
-        scenes = [draw_scene(rng, held) for _ in range(SHARD[kind])]
-        captions = [[caption(scene, rng) for _ in range(CAPTIONS)] for scene in scenes]
-        frames = np.stack([render(scene, cast(), (int(rng.integers(FRAMES)),)) for scene in scenes])
-    metadata = {"captions": json.dumps(captions)}
+    held, rng = seed >= HELD_OUT_SEED, np.random.default_rng([seed, STREAM[kind] + held])
+    scenes = [draw_scene(rng, held) for _ in range(SHARD[kind])]
+    shown = [None if kind == "clips" else (int(rng.integers(FRAMES)),) for _ in scenes]
+    frames = np.stack([render(scene, cast(), some) for scene, some in zip(scenes, shown, strict=True)])
+    metadata = {"captions": json.dumps([[caption(scene, rng) for _ in range(CAPTIONS)] for scene in scenes])}
     write_whole(path, lambda part: save_file({"frames": torch.from_numpy(frames)}, part, metadata))
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from models.errors import InputError
 from models.pocket import corpus
-from models.pocket.captions import caption, plain_caption
+from models.pocket.captions import caption, doing, plain_caption
 from models.pocket.scenes import MOTIONS, SETTINGS, draw_scene, held_out, is_held_out, render
 from models.pocket.sprites import load_sprites
 from models.pocket.subjects import NOUNS, SUBJECTS, subject_by_noun
@@ -106,3 +106,18 @@ def test_a_subject_that_moves_right_does_move_right(sprites: dict[str, np.ndarra
 def test_missing_sprites_say_how_to_make_them(tmp_path) -> None:
     with pytest.raises(InputError, match=r"python -m models\.pocket corpus"):
         load_sprites(tmp_path / "sprites.npz")
+
+
+@pytest.mark.parametrize(
+    ("deed", "gerund"),
+    [
+        ("runs to the left", "running to the left"),
+        ("comes closer", "coming closer"),
+        ("flies right", "flying right"),
+        ("goes up", "going up"),
+        ("approaches", "approaching"),
+        ("is", ""),
+    ],
+)
+def test_people_also_say_what_a_subject_is_doing(deed: str, gerund: str) -> None:
+    assert doing(deed) == gerund
