@@ -341,7 +341,9 @@ class LinGenPipeline(DiffusionPipeline):
         noise = self.prepare_latents(batch, height, width, num_frames, generator, latents)
         known, mask = self.prepare_condition(noise, image, video, last_image, height, width, video_latents)
         latents = noise * (1 - mask) + known * mask
-        self.scheduler.set_timesteps(num_inference_steps, device=self._execution_device)
+        # without its own list the scheduler would spend the last step where almost nothing is left to do
+        sigmas = torch.linspace(1, 1 / num_inference_steps, num_inference_steps).tolist()
+        self.scheduler.set_timesteps(sigmas=sigmas, device=self._execution_device)
         latents = self._denoise(latents, mask, embeds, negative, callback_on_step_end, wanted)
         frames: Any = latents
         if output_type != "latent":

@@ -111,6 +111,26 @@ def generator(
 
 
 @app.command()
+def distill(
+    *,
+    minutes: Minutes = 20.0,
+    max_steps: Steps = None,
+    resume: Resume = True,
+    threads: Threads = 2,
+    seed: Seed = 0,
+    work: Work = Path("var/pocket"),
+    out: Annotated[Path, typer.Option(help="Folder of the pipeline.")] = Path("assets/pocket"),
+) -> None:
+    """Distils the generator to a few steps without guidance and publishes the student in its place."""
+    from models.pocket.distill import DistillationSettings
+    from models.pocket.distill import distill as run
+    from models.pocket.training import start_over
+
+    start_over(resume, work / "distillation.pt", work / "distillation.jsonl")
+    run(out, work, minutes, DistillationSettings(seed=seed), max_steps, threads)
+
+
+@app.command()
 def sheet(
     assets: Annotated[Path, typer.Option(help="Folder of the pipeline.")] = Path("assets/pocket"),
     out: Annotated[Path, typer.Option(help="Folder of the sheet.")] = Path("assets/pocket"),

@@ -59,7 +59,8 @@ def render_shard(path: Path, kind: str, seed: int) -> None:
 
     Seeds from 900000 draw held-out combinations of subject, setting and motion.
     """
-    held, rng = seed >= HELD_OUT_SEED, np.random.default_rng([seed, STREAM[kind] + held])
+    held = seed >= HELD_OUT_SEED
+    rng = np.random.default_rng([seed, STREAM[kind] + held])
     scenes = [draw_scene(rng, held) for _ in range(SHARD[kind])]
     shown = [None if kind == "clips" else (int(rng.integers(FRAMES)),) for _ in scenes]
     frames = np.stack([render(scene, cast(), some) for scene, some in zip(scenes, shown, strict=True)])

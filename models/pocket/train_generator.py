@@ -195,6 +195,8 @@ class GeneratorTraining:
     On a CPU, `processes` of them work on one state; all but the first only follow its orders.
     """
 
+    name = "generator"
+
     def __init__(
         self,
         assets: Path,
@@ -206,7 +208,7 @@ class GeneratorTraining:
     ) -> None:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.settings, self.progress = settings, progress
-        self.checkpoint, self.log = work / "generator.pt", work / "generator.jsonl"
+        self.checkpoint, self.log = work / f"{self.name}.pt", work / f"{self.name}.jsonl"
         torch.manual_seed(settings.seed)
         self.master = build_generator().to(self.device).train()
         self.worker = build_generator().to(self.device, torch.bfloat16).train()
@@ -263,17 +265,24 @@ class GeneratorTraining:
     def _update(self, kind: str, step: int, rate: float) -> tuple[float, float]:
         """One update as far as this process does it: its loss, and the norm of the whole gradient."""
         clean, text, mask = self.data.draw(kind, self.generator, self.team.size)
-        timesteps = draw_timesteps(clean.shape[0], clean.shape[2], self.generator)
         noise = torch.randn(clean.shape, generator=self.generator)
-        batch = (tensor.to(self.device) for tensor in (clean, timesteps, noise, text, mask))
         self.team.clear_gradients()
         with fast_attention(self.device):
-            loss = flow_loss(self.worker, *batch)
+            loss = self.loss(*(tensor.to(self.device) for tensor in (clean, noise, text, mask)))
             loss.backward()
         self.team.wait()
         norm = self.optimizer.step(rate)
         self.average.update(self.own, step)
         return loss.item(), norm
+
+    def loss(self, clean: Tensor, noise: Tensor, text: Tensor, mask: Tensor) -> Tensor:
+        """What an update makes smaller, for latents and noise [B, C, F, h, w] and the captions' states."""
+        timesteps = draw_timesteps(clean.shape[0], clean.shape[2], self.generator).to(clean.device)
+        return flow_loss(self.worker, clean, timesteps, noise, text, mask)
+
+    def held_out_loss(self) -> float:
+        """How the averaged weights do on held-out combinations."""
+        return held_out_loss(self.average.weights, self.held)
 
     def _save_part(self) -> None:
         self.team.save_part(self._optimizer_states(), self.checkpoint)
@@ -289,9 +298,14 @@ class GeneratorTraining:
             model=self.master.state_dict(),
             average=self.average.weights,
             optimizers=self.team.gather(self._optimizer_states(), self.checkpoint),
+            **self.kept(),
         )
-        loss = held_out_loss(self.average.weights, self.held)
+        loss = self.held_out_loss()
         log_line(self.log, step=self.progress.step, seconds=self.progress.seconds, held_out_loss=loss)
+
+    def kept(self) -> dict[str, object]:
+        """What else a checkpoint holds."""
+        return {}
 
     def end(self) -> None:
         """Send the other processes home."""
@@ -333,7 +347,12 @@ def train_generator(
     processes = threads if use_threads(threads).type == "cpu" else 1
     work.mkdir(parents=True, exist_ok=True)
     training = GeneratorTraining(assets, work, settings, Progress(minutes, max_steps), start_from, processes)
-    if processes > 1:
+    return carry_out(training, assets, save_minutes)
+
+
+def carry_out(training: GeneratorTraining, assets: Path, save_minutes: float) -> Path:
+    """Train until the budget is used up, and publish to `assets`."""
+    if training.team.size > 1:
         use_threads(1)
     training.team.start(training.follow)
     training.begin()

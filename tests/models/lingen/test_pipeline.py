@@ -139,6 +139,19 @@ def test_a_callback_can_replace_the_latents(pipe):
     assert not pipe("a cat", **SMALL, callback_on_step_end=clear).frames.any()
 
 
+@pytest.mark.parametrize("steps", [1, 2, 5])
+def test_every_step_has_its_share_of_the_way(pipe, steps):
+    levels = []
+
+    def note(pipeline, step, timestep, tensors):
+        levels.append(float(timestep))
+        return tensors
+
+    pipe("a cat", **{**SMALL, "num_inference_steps": steps}, callback_on_step_end=note)
+    assert levels[0] == pytest.approx(1000)
+    assert levels[-1] >= 1000 / steps - 1e-3
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -17,7 +17,7 @@ from models.pocket.__main__ import app
 from models.pocket.ablation import VARIANTS, Trial, ablation, run_trial, table
 from models.pocket.latents import HELD_OUT_SEED
 from models.pocket.train_generator import GeneratorSettings
-from tests.models.pocket.test_generator import TINY
+from tests.models.pocket.conftest import TINY
 from tests.tiny import tiny_lingen
 
 QUICK = GeneratorSettings(warmup=1, compile=False)

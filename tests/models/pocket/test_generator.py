@@ -2,40 +2,22 @@ import json
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors import safe_open
 
 from models.errors import InputError
 from models.lingen import LinGenPipeline
-from models.pocket import generator as generator_module
+from models.pocket import latents
 from models.pocket.generator import (
-    CONFIG,
     FRAMES_KNOWN,
     build_generator,
     draw_timesteps,
     flow_loss,
     frames_known,
 )
-from models.pocket.latents import HELD_OUT_SEED, encode_shard, load_latents
+from models.pocket.latents import HELD_OUT_SEED, load_latents
 from models.pocket.team import Team
 from models.pocket.train_generator import GeneratorSettings, MixedOptimizer, publish, train_generator
-from tests.tiny import tiny_lingen, tiny_vae
-
-TINY = {
-    "in_channels": 8,
-    "num_layers": 1,
-    "num_attention_heads": 1,
-    "attention_head_dim": 16,
-    "text_embed_dim": 16,
-    "ffn_dim": 32,
-    "ssm_state_size": 8,
-    "ssm_head_dim": 8,
-    "sample_size": (5, 2, 2),
-}
-
-
-@pytest.fixture
-def tiny_config(monkeypatch):
-    monkeypatch.setattr(generator_module, "CONFIG", {**CONFIG, **TINY})
+from tests.tiny import tiny_lingen
 
 
 def rng(seed=0):
@@ -100,27 +82,16 @@ def test_muon_takes_the_matrices_of_the_blocks(tiny_config):
     assert sum(count) == len(list(master.parameters()))
 
 
-@pytest.fixture
-def work(tmp_path):
-    vae = tiny_vae()
-    for kind, seed, frames in (("clips", 1, 17), ("clips", HELD_OUT_SEED, 17), ("stills", 1, 1)):
-        name = f"{kind}-{seed:06d}.safetensors"
-        pixels = torch.randint(0, 255, (4, frames, 32, 32, 3), dtype=torch.uint8)
-        save_file({"frames": pixels}, tmp_path / name, {"captions": json.dumps([["a cat", "a dog"]] * 4)})
-        encode_shard(tmp_path / name, tmp_path / "latents" / name, vae, batch=3)
-    return tmp_path
-
-
-def test_encoded_shards_keep_their_captions(work):
-    clips, stills = load_latents(work, "clips"), load_latents(work, "stills")
+def test_encoded_shards_keep_their_captions(encoded):
+    clips, stills = load_latents(encoded, "clips"), load_latents(encoded, "stills")
     assert clips.latents.shape == (4, 8, 5, 2, 2)
     assert stills.latents.shape == (4, 8, 1, 2, 2)
     assert clips.captions == [["a cat", "a dog"]] * 4
 
 
-def test_held_out_clips_are_kept_apart(work):
+def test_held_out_clips_are_kept_apart(encoded):
     assert not torch.equal(
-        load_latents(work, "clips").latents, load_latents(work, "clips", held=True).latents
+        load_latents(encoded, "clips").latents, load_latents(encoded, "clips", held=True).latents
     )
 
 
@@ -130,12 +101,12 @@ def test_training_without_clips_says_what_to_run(tmp_path):
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_a_training_can_be_stopped_carried_on_and_published(work, tmp_path, tiny_config, threads):
+def test_a_training_can_be_stopped_carried_on_and_published(encoded, tmp_path, tiny_config, threads):
     assets = tmp_path / "pocket"
     tiny_lingen(assets)
     settings = GeneratorSettings(clips=2, stills=2, warmup=1, compile=False, stills_only=0.3)
-    train_generator(assets, work, 1, settings, max_steps=2, threads=threads)
-    train_generator(assets, work, 1, settings, max_steps=4, threads=threads)
+    train_generator(assets, encoded, 1, settings, max_steps=2, threads=threads)
+    train_generator(assets, encoded, 1, settings, max_steps=4, threads=threads)
     record = json.loads((assets / "transformer" / "training.json").read_text())
     assert record["steps"] == 4
     assert [line["step"] for line in record["log"]] == [2, 4]
@@ -151,3 +122,14 @@ def test_published_files_are_small(tmp_path, tiny_config):
     publish(tmp_path, build_generator().state_dict(), {})
     assert json.loads((tmp_path / "transformer" / "training.json").read_text()) == {}
     assert max(file.stat().st_size for file in tmp_path.rglob("*.safetensors")) <= 16 * 2**20
+
+
+def test_a_shard_of_pictures_is_rendered_with_several_captions_each(tmp_path, monkeypatch, drawn_sprites):
+    monkeypatch.setattr(latents, "cast", lambda: drawn_sprites)
+    monkeypatch.setattr(latents, "SHARD", {"clips": 2, "stills": 3})
+    for kind, frames in (("clips", 17), ("stills", 1)):
+        latents.render_shard(tmp_path / kind, kind, HELD_OUT_SEED)
+        with safe_open(tmp_path / kind, "pt") as shard:
+            assert shard.get_tensor("frames").shape[1:] == (frames, 128, 128, 3)
+            captions = json.loads(shard.metadata()["captions"])
+        assert all(len(set(options)) > 1 for options in captions)

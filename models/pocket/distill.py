@@ -1,0 +1,194 @@
+"""Distils the generator: one evaluation a step, without guidance, where its teacher needs two and more steps.
+
+The student learns where classifier-free guidance would take its teacher over one of a few long steps: guided
+distillation (Meng et al., *On Distillation of Guided Diffusion Models*, CVPR 2023, section 3.1) and one round
+of progressive distillation (Salimans & Ho, ICLR 2022, algorithm 2) in one, written for rectified flow. The
+empty caption is kept, so a negative prompt still works with a guidance scale above 1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from models.pocket.generator import SHIFT, build_generator, frames_known
+from models.pocket.train_generator import GeneratorSettings, GeneratorTraining, carry_out
+from models.pocket.training import Progress, use_threads
+
+
+@dataclass(frozen=True)
+class DistillationSettings(GeneratorSettings):
+    """How the student is trained.
+
+    Attributes:
+        steps: of the student, from noise to clip.
+        teacher_steps: of the teacher within each of them.
+        guidance: the teacher's guidance scale.
+    """
+
+    learning_rate: float = 5e-4
+    warmup: int = 20
+    stills_only: float = 0.0
+    stills_later: float = 0.1
+    ema: float = 0.99
+    steps: int = 8
+    teacher_steps: int = 2
+    guidance: float = 4.0
+
+
+def level(position: Tensor) -> Tensor:
+    """Share of noise after `1 - position` of a run, position 1..0: the scheduler's shifted grid."""
+    return SHIFT * position / (1 + (SHIFT - 1) * position)
+
+
+def draw_given(batch: int, frames: int, generator: torch.Generator) -> Tensor:
+    """1 at latent frames that are given as condition, else 0, as often as the teacher saw them: [B, F]."""
+    given = torch.zeros(batch, frames)
+    if frames > 1:
+        for row, kind in zip(given, torch.rand(batch, generator=generator).tolist(), strict=True):
+            row[list(frames_known(kind) or ())] = 1
+    return given
+
+
+class GuidedTeacher:
+    """The published generator, guided, over one long step of its student."""
+
+    def __init__(self, network: Any, empty: tuple[Tensor, Tensor], settings: DistillationSettings) -> None:
+        self.network, self.empty, self.settings = network, empty, settings
+
+    def velocity(self, latents: Tensor, timesteps: Tensor, text: Tensor, mask: Tensor) -> Tensor:
+        """Guided velocity [B, C, F, h, w]."""
+        states, masks = (
+            torch.cat([none.expand_as(some), some])
+            for none, some in zip(self.empty, (text, mask), strict=True)
+        )
+        both = call(self.network, torch.cat([latents, latents]), timesteps.repeat(2, 1), states, masks)
+        unconditional, conditional = both.chunk(2)
+        return unconditional + self.settings.guidance * (conditional - unconditional)
+
+    @torch.no_grad()
+    def target(self, noisy: Tensor, start: Tensor, given: Tensor, text: Tensor, mask: Tensor) -> Tensor:
+        """The straight way over one student step that begins at position `start` [B]: a mean velocity."""
+        latents, steps = noisy, self.settings.teacher_steps
+        moving = (1 - given)[:, None, :, None, None]
+        grid = [level(start - part / (steps * self.settings.steps)) for part in range(steps + 1)]
+        for now, then in pairwise(grid):
+            velocity = self.velocity(latents, timesteps_of(now, given), text, mask)
+            latents = latents + spread(then - now) * velocity * moving
+        return (latents - noisy) / spread(grid[-1] - grid[0])
+
+
+def call(network: nn.Module, latents: Tensor, timesteps: Tensor, text: Tensor, mask: Tensor) -> Tensor:
+    """A network's velocity, in float32 whatever it computes in."""
+    dtype = next(network.parameters()).dtype
+    return network(latents.to(dtype), timesteps, text.to(dtype), mask, return_dict=False)[0].float()
+
+
+def spread(values: Tensor) -> Tensor:
+    """[B] -> [B, 1, 1, 1, 1]."""
+    return values[:, None, None, None, None]
+
+
+def timesteps_of(levels: Tensor, given: Tensor) -> Tensor:
+    """Timesteps [B, F] in 0..1000: 0 at the frames that are given."""
+    return 1000 * levels[:, None] * (1 - given)
+
+
+def distillation_loss(
+    student: nn.Module,
+    teacher: GuidedTeacher,
+    clean: Tensor,
+    noise: Tensor,
+    start: Tensor,
+    given: Tensor,
+    text: Tensor,
+    mask: Tensor,
+) -> Tensor:
+    """Mean squared distance of the student's velocity to the teacher's way, over frames that are not given.
+
+    Args:
+        student: network in training.
+        teacher: shows the way.
+        clean, noise: [B, C, F, h, w].
+        start: position of the student's step in its run, a multiple of 1/steps in 0..1, [B].
+        given: 1 at frames that are given, [B, F].
+        text, mask: text states [B, L, D] and which of them are real [B, L].
+    """
+    moving = (1 - given)[:, None, :, None, None]
+    noisy = clean + spread(level(start)) * moving * (noise - clean)
+    target = teacher.target(noisy, start, given, text, mask)
+    made = call(student, noisy, timesteps_of(level(start), given), text, mask)
+    error = F.mse_loss(made, target, reduction="none").mean((1, 3, 4))  # [B, F]
+    return (error * (1 - given)).sum() / (1 - given).sum()
+
+
+class Distillation(GeneratorTraining):
+    """A training whose network begins as its own teacher."""
+
+    name = "distillation"
+    settings: DistillationSettings
+
+    def __init__(
+        self, assets: Path, work: Path, settings: DistillationSettings, progress: Progress, processes: int = 1
+    ) -> None:
+        super().__init__(assets, work, settings, progress, assets, processes)
+        network: Any = build_generator().to(self.device, torch.bfloat16).eval().requires_grad_(False)
+        teacher = self.states["teacher"] if self.states else self.master.state_dict()
+        network.load_state_dict(teacher)
+        text, mask = self.data.text([None])
+        self.teacher = GuidedTeacher(network, (text.to(self.device), mask.to(self.device)), settings)
+
+    def begin(self) -> None:
+        """As every training, and compile the teacher."""
+        super().begin()
+        if self.settings.compile:
+            for block in self.teacher.network.blocks:
+                block.compile(dynamic=False)
+
+    def loss(self, clean: Tensor, noise: Tensor, text: Tensor, mask: Tensor) -> Tensor:
+        """The distillation's loss at one of the student's steps for each clip."""
+        steps = self.settings.steps
+        start = torch.randint(1, steps + 1, (len(clean),), generator=self.generator) / steps
+        given = draw_given(clean.shape[0], clean.shape[2], self.generator)
+        return distillation_loss(
+            self.worker, self.teacher, clean, noise, start.to(clean), given.to(clean), text, mask
+        )
+
+    @torch.no_grad()
+    def held_out_loss(self, count: int = 16) -> float:
+        """The averaged weights' distance to the teacher, always with the same noise and steps."""
+        student = build_generator().to(self.device, torch.bfloat16).eval()
+        student.load_state_dict(self.average.weights)
+        clips = self.held.latents["clips"]
+        clean = clips.latents[:count].float().to(self.device)
+        text, mask = (each.to(self.device) for each in self.held.text([c[0] for c in clips.captions[:count]]))
+        noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(1)).to(clean)
+        start = (1 + torch.arange(len(clean)) % self.settings.steps).to(clean) / self.settings.steps
+        given = torch.zeros(len(clean), clean.shape[2]).to(clean)
+        return float(distillation_loss(student, self.teacher, clean, noise, start, given, text, mask))
+
+    def kept(self) -> dict[str, object]:
+        """The teacher goes into the checkpoint, as the student's weights are published over it."""
+        return {"teacher": self.teacher.network.state_dict()}
+
+
+def distill(
+    assets: Path,
+    work: Path,
+    minutes: float,
+    settings: DistillationSettings,
+    max_steps: int | None = None,
+    threads: int = 2,
+    save_minutes: float = 3.0,
+) -> Path:
+    """Distil the generator of a pipeline folder within the budget, and publish the student in its place."""
+    processes = threads if use_threads(threads).type == "cpu" else 1
+    work.mkdir(parents=True, exist_ok=True)
+    training = Distillation(assets, work, settings, Progress(minutes, max_steps), processes)
+    return carry_out(training, assets, save_minutes)

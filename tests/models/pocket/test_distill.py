@@ -1,0 +1,133 @@
+"""The distillation on networks whose velocities are known, and end to end on a tiny generator."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from models.lingen import LinGenPipeline
+from models.pocket.distill import (
+    DistillationSettings,
+    GuidedTeacher,
+    distill,
+    distillation_loss,
+    draw_given,
+    level,
+)
+from models.pocket.generator import build_generator, build_scheduler
+from models.pocket.train_generator import publish
+from tests.tiny import tiny_lingen
+
+STEPS = DistillationSettings().steps
+
+
+class Field(nn.Module):
+    """Velocity is what the text says: 1 everywhere for a caption, 0 for the empty one, plus the latents."""
+
+    def __init__(self, pull: float = 0.0) -> None:
+        super().__init__()
+        self.pull = nn.Parameter(torch.tensor(pull))
+
+    def forward(self, latents: Tensor, timesteps: Tensor, text: Tensor, mask: Tensor, **_: Any) -> Any:
+        return (text.mean((1, 2))[:, None, None, None, None] + self.pull * latents,)
+
+
+def teacher(guidance: float = 3.0, pull: float = 0.0) -> GuidedTeacher:
+    empty = torch.zeros(1, 2, 4), torch.ones(1, 2)
+    return GuidedTeacher(Field(pull), empty, DistillationSettings(guidance=guidance))
+
+
+def batch(frames: int = 3) -> dict[str, Tensor]:
+    return {
+        "clean": torch.randn(2, 4, frames, 2, 2),
+        "noise": torch.randn(2, 4, frames, 2, 2),
+        "start": torch.tensor([1.0, 1 / STEPS]),
+        "given": torch.zeros(2, frames),
+        "text": torch.ones(2, 2, 4),
+        "mask": torch.ones(2, 2),
+    }
+
+
+def test_positions_are_those_of_the_scheduler() -> None:
+    positions = 1 - torch.arange(STEPS) / STEPS
+    scheduler = build_scheduler()
+    scheduler.set_timesteps(sigmas=positions.tolist())
+    torch.testing.assert_close(level(positions), scheduler.sigmas[:-1])
+
+
+def test_a_constant_velocity_is_its_own_mean_with_guidance() -> None:
+    given = batch()
+    target = teacher(guidance=3.0).target(
+        given["noise"], given["start"], given["given"], given["text"], given["mask"]
+    )
+    torch.testing.assert_close(target, torch.full_like(target, 3.0))
+
+
+def test_the_mean_velocity_leads_where_the_teachers_steps_lead() -> None:
+    values, guide = batch(), teacher(guidance=1.0, pull=0.5)
+    start = torch.full((2,), 0.5)
+    target = guide.target(values["noise"], start, values["given"], values["text"], values["mask"])
+    grid = [float(level(torch.tensor(0.5 - part / (2 * STEPS)))) for part in range(3)]
+    latents = values["noise"]
+    for now, then in ((grid[0], grid[1]), (grid[1], grid[2])):
+        latents = latents + (then - now) * (1 + 0.5 * latents)
+    torch.testing.assert_close(values["noise"] + (grid[2] - grid[0]) * target, latents)
+
+
+def test_a_student_that_is_its_teacher_has_nothing_to_learn_of_a_straight_way() -> None:
+    student = Field()
+    loss = distillation_loss(student, teacher(guidance=1.0), **batch())
+    assert loss.item() == pytest.approx(0, abs=1e-10)
+    assert distillation_loss(student, teacher(guidance=3.0), **batch()).item() == pytest.approx(4, rel=1e-4)
+
+
+def test_given_frames_stand_still() -> None:
+    values = batch()
+    values["given"][:, 0] = 1
+    seen: list[Tensor] = []
+
+    class Watched(Field):
+        def forward(self, latents: Tensor, timesteps: Tensor, *rest: Any, **_: Any) -> Any:
+            seen.append(latents[:2, :, 0])
+            assert (timesteps[:, 0] == 0).all()
+            return super().forward(latents, timesteps, *rest)
+
+    guide = GuidedTeacher(Watched(pull=0.5), teacher().empty, teacher().settings)
+    distillation_loss(Watched(), guide, **values)
+    assert len(seen) == 3
+    for latents in seen:
+        torch.testing.assert_close(latents, values["clean"][:, :, 0])
+
+
+def test_frames_are_given_as_often_as_to_the_teacher() -> None:
+    given = draw_given(400, 5, torch.Generator().manual_seed(0))
+    assert 0.2 < given[:, 0].mean() < 0.6
+    assert not given.all(1).any()
+    assert not draw_given(8, 1, torch.Generator()).any()
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_distillation_can_be_stopped_and_carried_on_with_its_first_teacher(
+    encoded: Path, tmp_path: Path, tiny_config: None, threads: int
+) -> None:
+    assets = tmp_path / "assets"
+    tiny_lingen(assets)
+    publish(assets, build_generator().state_dict(), {})
+    settings = DistillationSettings(clips=2, stills=2, warmup=1, compile=False)
+    distill(assets, encoded, 1, settings, max_steps=2, threads=threads)
+    first = torch.load(encoded / "distillation.pt")["teacher"]
+    distill(assets, encoded, 1, settings, max_steps=3, threads=threads)
+    second = torch.load(encoded / "distillation.pt")["teacher"]
+    for name, value in first.items():
+        assert torch.equal(value, second[name]), name
+    record = json.loads((assets / "transformer" / "training.json").read_text())
+    assert (record["steps"], record["settings"]["steps"]) == (3, STEPS)
+    pipeline = LinGenPipeline.from_pretrained(assets)
+    pipeline.set_progress_bar_config(disable=True)
+    made = pipeline("a cat", height=32, width=32, num_frames=5, num_inference_steps=1, output_type="np")
+    assert made.frames.any()
