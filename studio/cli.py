@@ -23,6 +23,7 @@ from studio.cli_options import (
     Frames,
     Guidance,
     Guide,
+    LeastLikeness,
     Loras,
     MatchColours,
     Model,
@@ -108,6 +109,7 @@ def make(
     negative: Negative = "",
     lora: Loras = None,
     match_colours: MatchColours = False,
+    least_likeness: LeastLikeness = 0.0,
     seed: Seed = 0,
     size: Size = None,
     frames: Frames = None,
@@ -148,6 +150,7 @@ def extend(
     negative: Negative = "",
     lora: Loras = None,
     match_colours: MatchColours = False,
+    least_likeness: LeastLikeness = 0.0,
     seed: Seed = 0,
     size: Size = None,
     frames: Frames = None,
@@ -252,9 +255,8 @@ def _requests(studio: "Studio", choices: dict[str, Any], *, continues: bool) -> 
     """One request a segment, from the options of `make` and `extend`."""
     from pydantic import ValidationError
 
+    from studio.autopilot import film
     from studio.checks import read_lora
-    from studio.extend import plan
-    from studio.handover import continuing_card
     from studio.timeline import ChunkRequest
 
     default = studio.default_request(choices["model"])
@@ -273,6 +275,7 @@ def _requests(studio: "Studio", choices: dict[str, Any], *, continues: bool) -> 
         "seed": choices["seed"],
         "loras": tuple(read_lora(text) for text in choices["lora"] or ()),
         "match_colours": choices["match_colours"],
+        "least_likeness": choices["least_likeness"],
         **{name: str(path) for name, path in _images(choices) if path is not None},
     }
     given = {name: value for name, value in options.items() if value is not None}
@@ -282,9 +285,7 @@ def _requests(studio: "Studio", choices: dict[str, Any], *, continues: bool) -> 
         at = error.errors()[0]
         raise InputError(f"The option {at['loc'][-1]} cannot be {at['input']!r}. {at['msg']}.") from error
     prompts = [choices["prompt"], *(choices["then"] or [])]
-    card = studio.card(first.model)
-    after = continuing_card(card, studio.card)
-    return plan(first, prompts, card, seconds=choices["seconds"], continues=continues, after=after)
+    return film(first, prompts, studio.card, seconds=choices["seconds"], continues=continues)
 
 
 def _take_images(

@@ -75,6 +75,12 @@ MatchColours = Annotated[
         "--match-colours", help="Give a chunk the colours of the frame it goes on from, against drift."
     ),
 ]
+LeastLikeness = Annotated[
+    float,
+    typer.Option(
+        min=0, max=1, help="Drift guard: make a chunk again that is less like its guide frame, e.g. 0.7."
+    ),
+]
 Loras = Annotated[
     list[str] | None,
     typer.Option(

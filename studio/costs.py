@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from studio.extend import RETRIES
 from studio.search import final_passes, network_evaluations, passes_per_step, preview_passes
 from studio.timeline import ChunkRequest, Frozen
 
 Timing = Callable[[str, str], float | None]
 """`timing(model, key)`: measured seconds, or None before any measurement."""
+
+
+GUARDED = f", up to {1 + RETRIES} times that for segments that drift"
 
 
 class Cost(Frozen):
@@ -61,6 +65,7 @@ def film_cost(requests: Sequence[ChunkRequest], timing: Timing) -> Cost:
     costs = [cost(request, timing) for request in requests]
     if len(costs) == 1:
         return costs[0]
+    guarded = any(request.least_likeness > 0 for request in requests)
     evaluations = sum(each.evaluations for each in costs)
     known = [each.seconds for each in costs if each.seconds is not None]
     seconds = sum(known) if len(known) == len(costs) else None
@@ -69,7 +74,7 @@ def film_cost(requests: Sequence[ChunkRequest], timing: Timing) -> Cost:
         evaluations=evaluations,
         seconds=seconds,
         preview_seconds=None if seconds is None else sum(each.preview_seconds or 0.0 for each in costs),
-        sentence=f"{_count(len(costs), 'segment')}: about {amount}",
+        sentence=f"{_count(len(costs), 'segment')}: about {amount}{GUARDED if guarded else ''}",
     )
 
 

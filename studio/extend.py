@@ -1,4 +1,4 @@
-"""A long film, chunk by chunk: Algorithm 1 of Zhang & Lim with a prompt a segment."""
+"""A long film, chunk by chunk: Algorithm 1 of Zhang & Lim with a prompt a segment, and a drift guard."""
 
 from __future__ import annotations
 
@@ -15,13 +15,32 @@ from studio.search import Decoded, Finished, Live, Rough, Step
 from studio.timeline import ChunkRequest, new_id
 from studio.workers.contract import Task, Worker
 
+RETRIES = 2
+"""How often the drift guard has a chunk made again."""
+SEEDS_APART = 1_000_003
+"""Between the seeds of two attempts at one chunk; more than any search or film counts on."""
+
+Event = Step | Rough | Live | Decoded | Finished
+
 
 @dataclass(frozen=True, eq=False)
 class Begun:
-    """The chunk number `index` is begun; what follows, up to its `Finished`, belongs to it."""
+    """An attempt at the chunk number `index` is begun; what follows, up to its `Finished`, belongs to it.
+
+    All attempts at a chunk, counted from 0, continue the same chunk before it.
+    """
 
     index: int
     task: Task
+    attempt: int = 0
+
+
+@dataclass(frozen=True)
+class Kept:
+    """After several attempts at the chunk number `index`: which of them the film goes on from."""
+
+    index: int
+    attempt: int
 
 
 def extend(
@@ -29,8 +48,11 @@ def extend(
     requests: Sequence[ChunkRequest],
     guide: Frames | None,
     last_image: Frames | None = None,
-) -> Generator[Begun | Step | Rough | Live | Decoded | Finished, None, None]:
+) -> Generator[Begun | Kept | Event, None, None]:
     """Algorithm 1: search, finish the best candidate, and let its end guide the next chunk.
+
+    One bad initial noise spoils every chunk after it. So where a request asks for a least likeness, a chunk
+    that keeps less to its guide frame is made again, `RETRIES` times at most, and the best attempt is kept.
 
     Args:
         worker: runs the models.
@@ -39,29 +61,63 @@ def extend(
         last_image: `[H, W, 3]` uint8 picture that the last chunk is led to, or None.
 
     Yields:
-        `Begun` and, for each chunk, what the search and the full run yield, `Finished` last.
+        `Begun` and, for each attempt, what the search and the full run yield, `Finished` last; after more
+        than one attempt `Kept`.
     """
     for index, request in enumerate(requests):
         ending = last_image if index == len(requests) - 1 else None
-        task = Task(new_id(), request, guide_for(request, worker, guide), ending)
-        yield Begun(index, task)
-        try:
-            seed = request.seed
-            if request.strategy != "naive":
-                best: tuple[float, int] | None = None
-                with closing(worker.search(task)) as events:
-                    for event in events:
-                        if isinstance(event, Rough) and (best is None or event.rank > best[0]):
-                            best = event.rank, event.seed
-                        yield event
-                seed = seed if best is None else best[1]
-            with closing(worker.finish(task, seed)) as run:
-                for outcome in run:
-                    if isinstance(outcome, Finished):
-                        guide = outcome.clip.frames[-longest_prefix(worker) :].copy()
-                    yield outcome
-        finally:
-            worker.release(task.key)
+        best: tuple[int, Finished] | None = None
+        for attempt in range(1 + RETRIES):
+            task = Task(
+                new_id(), _with_other_noises(request, attempt), guide_for(request, worker, guide), ending
+            )
+            yield Begun(index, task, attempt)
+            made = yield from _attempt(worker, task)
+            if best is None or _likeness(made) > _likeness(best[1]):
+                best = attempt, made
+            if not drifted(request, made):
+                break
+        assert best is not None
+        if attempt:
+            yield Kept(index, best[0])
+        guide = best[1].clip.frames[-longest_prefix(worker) :].copy()
+
+
+def _with_other_noises(request: ChunkRequest, attempt: int) -> ChunkRequest:
+    if attempt == 0:
+        return request
+    return request.model_copy(update={"seed": (request.seed + attempt * SEEDS_APART) % 2**31})
+
+
+def drifted(request: ChunkRequest, made: Finished) -> bool:
+    """Whether a chunk keeps less to its guide frame than was asked for; one from text alone has none."""
+    guarded = request.least_likeness > 0 and made.num_guide_frames > 0
+    return guarded and _likeness(made) < request.least_likeness
+
+
+def _likeness(made: Finished) -> float:
+    """The `guide` score; 1 where nobody measured it."""
+    return made.scores.get("guide", 1.0)
+
+
+def _attempt(worker: Worker, task: Task) -> Generator[Event, None, Finished]:
+    """Search as the request says, and finish the best candidate."""
+    seed, best, outcome = task.request.seed, None, None
+    try:
+        if task.request.strategy != "naive":
+            with closing(worker.search(task)) as events:
+                for event in events:
+                    if isinstance(event, Rough) and (best is None or event.rank > best.rank):
+                        best = event
+                    yield event
+            seed = seed if best is None else best.seed
+        with closing(worker.finish(task, seed)) as run:
+            for outcome in run:
+                yield outcome
+    finally:
+        worker.release(task.key)
+    assert isinstance(outcome, Finished)
+    return outcome
 
 
 def guide_for(request: ChunkRequest, worker: Worker, end: Frames | None) -> Frames | None:

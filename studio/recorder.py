@@ -10,8 +10,17 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from studio import costs
-from studio.extend import Begun, longest_prefix
-from studio.search import Decoded, Finished, Live, Rough, Step, passes_per_step
+from studio.extend import Begun, Event, Kept, longest_prefix
+from studio.search import (
+    Decoded,
+    Finished,
+    Live,
+    Rough,
+    Step,
+    final_passes,
+    passes_per_step,
+    preview_passes,
+)
 from studio.store import Store
 from studio.timeline import (
     Candidate,
@@ -21,6 +30,7 @@ from studio.timeline import (
     Segment,
     with_candidate,
     with_gallery,
+    with_head,
     with_segment,
 )
 from studio.workers.contract import Task, Worker
@@ -71,8 +81,9 @@ class Recorder:
         self._store, self._worker, self._handle = store, worker, handle
         self._project_id, self._live = project_id, live
         self._total, self._segments = total, segments
-        self._done, self._index = 0, -1
+        self._done, self._index, self._attempt = 0, 0, 0
         self._parent: str | None = None
+        self._made: list[str] = []
         self._steps: list[float] = []
         self._searching = False
         self.candidates: tuple[Candidate, ...] = ()
@@ -94,7 +105,7 @@ class Recorder:
             seconds_before: how long they took.
         """
         self._begun = time.perf_counter() - seconds_before
-        self._task, self._parent, self._index = task, parent, self._index + 1
+        self._task, self._parent = task, parent
         self._searching = gallery is None and task.request.strategy != "naive"
         self._gallery = gallery or Gallery(id=task.key, request=task.request, parent=parent)
         self.candidates = self._gallery.candidates
@@ -104,9 +115,7 @@ class Recorder:
             self._worker.load(card.name, self._tell)
         self._tell("reading the prompt")
 
-    def follow(
-        self, events: Iterable[Begun | Step | Rough | Live | Decoded | Finished], parent: str | None = None
-    ) -> None:
+    def follow(self, events: Iterable[Begun | Kept | Event], parent: str | None = None) -> None:
         """Keep everything that comes, until it ends or the job is cancelled.
 
         Args:
@@ -121,7 +130,9 @@ class Recorder:
                 self._keep_candidate(event)  # it is paid for, so a cancelled search keeps it too
             self._handle.check()
             if isinstance(event, Begun):
-                self.begin(event.task, parent)
+                self._begin_attempt(event, parent)
+            elif isinstance(event, Kept):
+                parent = self._go_on_from(self._made[event.attempt])
             elif isinstance(event, Step):
                 self._step(event)
             elif isinstance(event, Live):
@@ -130,6 +141,22 @@ class Recorder:
                 self._begin_writing(event)
             elif isinstance(event, Finished):
                 parent = self._keep_segment(event)
+                self._made.append(parent)
+
+    def _begin_attempt(self, begun: Begun, parent: str | None) -> None:
+        """Another attempt continues what the first one continued, and comes on top of what was expected."""
+        self._index, self._attempt = begun.index, begun.attempt
+        if begun.attempt:
+            parent = self._parent
+            self._total += preview_passes(begun.task.request) + final_passes(begun.task.request)
+        else:
+            self._made = []
+        self.begin(begun.task, parent)
+
+    def _go_on_from(self, segment_id: str) -> str:
+        """Let the film end at one of several attempts; the others stay as endings of their own."""
+        self._store.update(self._project_id, lambda project: with_head(project, segment_id))
+        return segment_id
 
     def forget_live(self) -> None:
         """Take the last look away: the run it belongs to has ended."""
@@ -235,6 +262,8 @@ class Recorder:
 
     def _tell(self, what: str) -> None:
         """Report progress, with the number of the segment where there are several."""
+        if self._attempt:
+            what = f"attempt {self._attempt + 1}, {what}"
         if self._segments > 1:
             what = f"Segment {self._index + 1} of {self._segments}: {what}"
         self._handle.report(min(self._done, self._total), self._total, what[:1].upper() + what[1:])

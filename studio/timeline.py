@@ -61,6 +61,8 @@ class ChunkRequest(Frozen):
         last_image: media name of an uploaded image that the chunk is led to, or None.
         loras: LoRA files that change the model for this chunk.
         match_colours: whether the clip gets the colours of the guide frame that it repeats, against drift.
+        least_likeness: a chunk that the autopilot makes is made again with other noises, if its `guide` score
+            falls below this; 0 takes every chunk as it is.
     """
 
     prompt: str
@@ -80,6 +82,7 @@ class ChunkRequest(Frozen):
     last_image: str | None = None
     loras: tuple[LoraChoice, ...] = Field(default=(), max_length=8)
     match_colours: bool = False
+    least_likeness: float = Field(default=0.0, ge=0, le=1)
 
 
 class Candidate(Frozen):
@@ -228,7 +231,7 @@ class Project(Frozen):
 
 
 def media_names(project: Project) -> frozenset[str]:
-    """Every media file that the project refers to: clips, tails, posters, previews and guide images."""
+    """Every media file that the project refers to: clips, tails, posters, previews and given images."""
     requests = [segment.request for segment in project.segments.values()]
     candidates = [candidate for segment in project.segments.values() for candidate in segment.candidates]
     if project.gallery is not None:
@@ -238,7 +241,8 @@ def media_names(project: Project) -> frozenset[str]:
         name for segment in project.segments.values() for name in (segment.clip, segment.tail, segment.poster)
     ]
     names.extend(candidate.preview for candidate in candidates)
-    names.extend(request.guide for request in requests if request.guide is not None)
+    images = [image for request in requests for image in (request.guide, request.last_image)]
+    names.extend(image for image in images if image is not None)
     return frozenset(names)
 
 

@@ -9,11 +9,12 @@ from typing import Any
 
 import gradio as gr
 
+from studio.autopilot import scenes
 from studio.errors import InputError
 from studio.studio import Studio
 from studio.ui import layout, views
 from studio.ui.look import Look, Where, interruption, look, media_url, stamp
-from studio.ui.panels import gallery, images, job, player, projects, search, timeline
+from studio.ui.panels import autopilot, gallery, images, job, player, projects, search, timeline
 
 Verb = Callable[[Where], Any]
 Drawn = dict[Any, Any]
@@ -43,7 +44,7 @@ class Page(layout.Parts):
         composer = self.composer
         panels = [self.where, self.notice, self.status, self.projects, self.gallery, self.player]
         inputs = [self.job, self.timeline, self.title, self.clock, composer.prompt, composer.search]
-        return [*panels, *inputs, composer.upload, composer.guide, composer.ending]
+        return [*panels, *inputs, composer.film, composer.upload, composer.guide, composer.ending]
 
     def after(self, where: Where, prompt: str, verb: Verb) -> Drawn:
         """Do something, then draw; what a person can mend is told in a sentence and has changed nothing.
@@ -107,6 +108,7 @@ class Page(layout.Parts):
             "clock": (self.clock, pace, gr.Timer(pace)),
             "prompt": (composer.prompt, words, gr.update(**words)),
             "search": (composer.search, busy, gr.update(interactive=not busy)),
+            "film": (composer.film, busy, gr.update(interactive=not busy)),
             "upload": (composer.upload, first, gr.update(visible=first)),
             "guide": (composer.guide, [current, first], {}),
             "ending": (composer.ending, [current, seen.where.get("head", "")], {}),
@@ -122,7 +124,7 @@ class Page(layout.Parts):
         return (
             project is not None
             and project.head is not None
-            and project.segment(project.head).request.prompt == prompt.strip()
+            and project.segment(project.head).request.prompt in scenes(prompt)
         )
 
 
@@ -131,7 +133,7 @@ def build(studio: Studio) -> gr.Blocks:
     with gr.Blocks(title="Chunkwise Studio", analytics_enabled=False, fill_width=True) as blocks:
         parts = layout.place(studio)
         page = Page(**vars(parts), studio=studio, examples=player.examples(), blocks=blocks)
-        for panel in (gallery, images, job, player, projects, search, timeline):
+        for panel in (autopilot, gallery, images, job, player, projects, search, timeline):
             panel.bind(page)
         page.listen(page.clock.tick, lambda where, said: page.draw(where, said, None))
 

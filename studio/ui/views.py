@@ -72,6 +72,7 @@ def gallery_view(seen: Look) -> View:
     """The candidates best first, with places for those that are still to come."""
     job, gallery = seen.job, seen.gallery
     searching = job is not None and job.kind != "pick"
+    alone = job is not None and job.kind == "make"
     if seen.live is not None or seen.project is None:
         return {"id": None}
     candidates = gallery.ranked() if gallery else ()
@@ -88,7 +89,7 @@ def gallery_view(seen: Look) -> View:
         ],
         "waiting": waiting,
         "open": job is None or job.kind == "search",
-        "making": job is not None and not searching,
+        "making": (job is not None and not searching) or (alone and not waiting),
         "film": seen.film is not None,
         "sentence": gallery_sentence(gallery, waiting, job),
     }
@@ -98,7 +99,8 @@ def gallery_sentence(gallery: Gallery | None, waiting: int, job: JobView | None)
     """What to do with the gallery now."""
     count = len(gallery.candidates) if gallery else 0
     if waiting:
-        return f"{count} of {count + waiting} are here. Rough takes; the one you choose is made in full."
+        chosen = "the best" if job is not None and job.kind == "make" else "the one you choose"
+        return f"{count} of {count + waiting} are here. Rough takes; {chosen} is made in full."
     if job is not None:
         return "The chosen take is being made in full."
     keys = "the key 1" if count == 1 else f"the keys 1 to {min(count, 8)}"
@@ -216,7 +218,9 @@ def job_view(job: JobView | None) -> View:
         return {"id": None}
     message = "Waiting for the work before it" if job.state == "queued" else job.message or "Starting"
     left = f"about {duration(job.eta_seconds)} left" if job.eta_seconds is not None else ""
-    headline = {"search": "Searching", "pick": "Making the chosen take"}.get(job.kind, "Working")
+    headline = {"search": "Searching", "pick": "Making the chosen take", "make": "Making the film"}.get(
+        job.kind, "Working"
+    )
     return {
         "id": job.id,
         "message": message,
@@ -257,6 +261,12 @@ def button_words(request: ChunkRequest, seconds: float | None) -> str:
     }[request.strategy]
     verb = verb.replace("1 candidates", "1 candidate").replace("1 takes", "1 take")
     return verb if seconds is None else f"{verb} · {duration(max(1, round(seconds)))}"
+
+
+def film_words(seconds: float, cost: float | None, *, goes_on: bool) -> str:
+    """What the autopilot's button does and what it costs, before it is pressed."""
+    verb = f"Go on for {seconds:g} s" if goes_on else f"Make {seconds:g} s of film"
+    return verb if cost is None else f"{verb} · {duration(max(1, round(cost)))}"
 
 
 def prompt_words(project: Project | None) -> View:

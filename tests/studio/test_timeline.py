@@ -91,7 +91,9 @@ def test_records_are_replaced_and_never_changed():
 
 
 def test_a_project_knows_every_media_file_it_refers_to():
-    project = timeline.with_gallery(samples.project(1), samples.gallery())
+    gallery = samples.gallery()
+    led = gallery.request.model_copy(update={"last_image": "end.png"})
+    project = timeline.with_gallery(samples.project(1), gallery.model_copy(update={"request": led}))
     segment = project.branch()[0]
     assert project.gallery is not None
     assert timeline.media_names(project) == {
@@ -100,6 +102,7 @@ def test_a_project_knows_every_media_file_it_refers_to():
         segment.poster,
         segment.candidates[0].preview,
         project.gallery.request.guide,
+        "end.png",
         *(candidate.preview for candidate in project.gallery.candidates),
     }
 

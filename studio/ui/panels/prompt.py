@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from studio.ui.live import panel
+from studio.ui.panels import advanced
 
 if TYPE_CHECKING:
     from models.video_model import ModelCard
-
-STRATEGIES = [("k-step", "k-step"), ("One take", "naive"), ("Brute force", "brute-force")]
-PREVIEWS = [("Short run", "schedule"), ("First steps", "prefix")]
 
 
 @dataclass
@@ -39,8 +37,12 @@ class Composer:
     frames: gr.Slider
     negative: gr.Textbox
     match_colours: gr.Checkbox
+    least_likeness: gr.Slider
     search: gr.Button
     hint: gr.HTML
+    film_seconds: gr.Slider
+    film: gr.Button
+    film_hint: gr.HTML
 
     def choices(self) -> list[Any]:
         """The inputs that make a request, in the order that `request` takes their values."""
@@ -62,6 +64,7 @@ class Composer:
             self.ending,
             self.loras,
             self.match_colours,
+            self.least_likeness,
         ]
 
     def priced(self) -> list[Any]:
@@ -74,6 +77,7 @@ class Composer:
             self.ending,
             self.loras,
             self.match_colours,
+            self.least_likeness,
         )
         return [each for each in self.choices() if each not in free]
 
@@ -126,6 +130,18 @@ def build(
             label="Steps of a preview (k)", elem_id="preview-steps", **of["preview_steps"]
         )
         steps = gr.Slider(label="Steps of the full run", elem_id="steps", **of["steps"])
+    with gr.Group(elem_classes="fields", elem_id="autopilot"):
+        film_seconds = gr.Slider(
+            2,
+            120,
+            8,
+            step=1,
+            label="Or let it run, in seconds",
+            info="Every line of the prompt is a scene. The best candidate is taken by itself.",
+            elem_id="film-seconds",
+        )
+        film = gr.Button("Make the film", elem_id="film")
+        film_hint = panel("hint", "film-hint")
     upload = gr.UploadButton(
         "Start from an image or a film",
         file_types=["image", "video"],
@@ -133,54 +149,9 @@ def build(
         size="sm",
         elem_id="upload",
     )
-    more = _advanced(card, lora_files)
+    more = advanced.build(card, of, lora_files)
     return Composer(
         prompt=prompt, upload=upload, guide=guide, ending=ending, model=model, candidates=candidates,
-        preview_steps=preview_steps, steps=steps, search=search, hint=hint, **more,
+        preview_steps=preview_steps, steps=steps, search=search, hint=hint,
+        film_seconds=film_seconds, film=film, film_hint=film_hint, **more,
     )  # fmt: skip
-
-
-def _advanced(card: "ModelCard", lora_files: list[str]) -> dict[str, Any]:
-    """What is out of the way until it is asked for."""
-    of = limits(card)
-    with gr.Accordion("Advanced", open=False, elem_id="advanced"):
-        end_upload = gr.UploadButton(
-            "End with an image",
-            file_types=["image"],
-            type="filepath",
-            size="sm",
-            elem_id="upload-end",
-            visible=card.takes_last_image,
-        )
-        loras = gr.Dropdown(
-            lora_files,
-            multiselect=True,
-            allow_custom_value=True,
-            label="LoRA",
-            info="Write name:0.8 for another weight than 1.",
-            elem_id="loras",
-            visible=bool(lora_files),
-        )
-        strategy = gr.Radio(STRATEGIES, value="k-step", label="How to choose", elem_id="strategy")
-        previews = gr.Radio(PREVIEWS, value="schedule", label="Kind of preview", elem_id="previews")
-        guidance = gr.Slider(label="Guidance", elem_id="guidance", **of["guidance"])
-        with gr.Row(elem_classes="pair"):
-            seed = gr.Textbox(label="Seed", placeholder="New each time", max_lines=1, elem_id="seed")
-            dice = gr.Button("Roll", size="sm", elem_id="dice")
-        with gr.Row(elem_classes="pair"):
-            width = gr.Slider(label="Width", elem_id="width", **of["width"])
-            height = gr.Slider(label="Height", elem_id="height", **of["height"])
-        frames = gr.Slider(label="Frames", elem_id="frames", **of["frames"])
-        negative = gr.Textbox(
-            label="Keep away from", placeholder="What should not be seen", elem_id="negative"
-        )
-        match_colours = gr.Checkbox(
-            label="Match the colours of the frame before",
-            info="Against colours that drift over many segments.",
-            elem_id="match-colours",
-        )
-    return {
-        "end_upload": end_upload, "loras": loras, "strategy": strategy, "previews": previews,
-        "guidance": guidance, "seed": seed, "dice": dice, "width": width, "height": height,
-        "frames": frames, "negative": negative, "match_colours": match_colours,
-    }  # fmt: skip

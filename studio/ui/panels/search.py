@@ -1,6 +1,7 @@
 """What the composer does: search, tell the cost beforehand, change the model, roll a seed."""
 
 import secrets
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
@@ -23,7 +24,8 @@ def request(values: tuple[Any, ...], seed: int = 0) -> ChunkRequest:
         InputError: if a number is missing or is none.
     """
     (prompt, guide, model, candidates, preview_steps, steps, strategy, previews) = values[:8]
-    (guidance, chosen, width, height, frames, negative, ending, loras, match_colours) = values[8:]
+    (guidance, chosen, width, height, frames, negative, ending, loras) = values[8:16]
+    (match_colours, least_likeness) = values[16:]
     given = (chosen or "").strip()
     if given and not given.isdecimal():
         raise InputError(f"“{given[:20]}” is no seed. Write a whole number, or leave the field empty.")
@@ -46,6 +48,7 @@ def request(values: tuple[Any, ...], seed: int = 0) -> ChunkRequest:
             negative_prompt=negative or "",
             loras=tuple(read_lora(text) for text in loras or ()),
             match_colours=bool(match_colours),
+            least_likeness=least_likeness or 0,
         )
     except ValidationError as problem:
         field = str(problem.errors()[0]["loc"][0]).replace("_", " ")
@@ -110,15 +113,25 @@ def begin(page: "Page", where: dict[str, Any], wanted: ChunkRequest) -> dict[str
     studio, project_id = page.studio, where.get("project", "")
     if project_id and not wanted.prompt.strip():
         wanted = wanted.model_copy(update={"prompt": prompt_before(page, project_id)})
-    made = project_id or studio.create_project(wanted.prompt.strip()[:60]).id
+    made = started(page, project_id, wanted.prompt, lambda at: studio.search(at, wanted))
+    expected = 0 if wanted.strategy == "naive" else wanted.candidates
+    return {**made, "expected": expected}
+
+
+def started(page: "Page", project_id: str, title: str, start: Callable[[str], str]) -> dict[str, Any]:
+    """Start a job with `start(project_id)`, in a new project if there is none yet.
+
+    Raises:
+        InputError: if it cannot be started; a project made for it is gone again.
+    """
+    studio = page.studio
+    made = project_id or studio.create_project(title.strip()[:60]).id
     try:
-        job = studio.search(made, wanted)
+        return {"project": made, "job": start(made)}
     except InputError:
         if not project_id:
             studio.delete_project(made)
         raise
-    expected = 0 if wanted.strategy == "naive" else wanted.candidates
-    return {"project": made, "job": job, "expected": expected}
 
 
 def prompt_before(page: "Page", project_id: str) -> str:

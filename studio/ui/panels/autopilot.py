@@ -1,0 +1,54 @@
+"""The film that makes itself: a length, what it costs, and one button."""
+
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from studio.autopilot import film, scenes
+from studio.errors import InputError
+from studio.timeline import ChunkRequest
+from studio.ui import views
+from studio.ui.panels.search import new_seed, prompt_before, request, started
+
+if TYPE_CHECKING:
+    from studio.ui.page import Page
+
+
+def bind(page: "Page") -> None:
+    """Make a film of a length, and tell its cost beforehand."""
+    studio, composer = page.studio, page.composer
+
+    def requests(where: dict[str, Any], seconds: float, wanted: ChunkRequest) -> list[ChunkRequest]:
+        project_id = where.get("project", "")
+        goes_on = bool(project_id) and studio.project(project_id).head is not None
+        prompts = scenes(wanted.prompt or (prompt_before(page, project_id) if goes_on else ""))
+        return film(wanted, prompts, studio.card, seconds=seconds, continues=goes_on)
+
+    def make(where: dict[str, Any], said: str, seconds: float, *values: Any) -> dict[Any, Any]:
+        def verb(at: dict[str, Any]) -> dict[str, Any]:
+            planned = requests(at, seconds, request(values, new_seed()))
+            title = planned[0].prompt
+            made = started(page, at.get("project", ""), title, lambda to: studio.make(to, planned))
+            first = planned[0]
+            return {**made, "expected": 0 if first.strategy == "naive" else first.candidates}
+
+        return page.after(where, said, verb)
+
+    def price(where: dict[str, Any], seconds: float, *values: Any) -> tuple[Any, dict[str, Any]]:
+        try:
+            planned = requests(where, seconds, request(values))
+        except InputError as problem:
+            return gr.update(), {"sentence": str(problem), "wrong": True}
+        cost = studio.cost(*planned)
+        words = views.film_words(seconds, cost.seconds, goes_on=bool(where.get("head")))
+        return gr.update(value=words), {"sentence": cost.sentence}
+
+    # work that has got on has measured what a step takes
+    changes = [page.blocks.load, page.gallery.change, page.player.change]
+    changes += [each.change for each in (*composer.priced(), composer.film_seconds, composer.least_likeness)]
+    changes += [composer.prompt.blur]
+    asked = [page.where, composer.film_seconds, *composer.choices()]
+    told = [composer.film, composer.film_hint]
+    plain: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+    gr.on(changes, price, asked, told, trigger_mode="always_last", **plain)
+    page.listen(composer.film.click, make, composer.film_seconds, *composer.choices())
