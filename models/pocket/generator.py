@@ -78,8 +78,37 @@ def frames_known(kind: float) -> tuple[int, ...] | None:
     return None
 
 
+@torch.no_grad()
+def as_made(
+    model: torch.nn.Module, clean: Tensor, level: Tensor, noise: Tensor, text: Tensor, mask: Tensor
+) -> Tensor:
+    """What the generator would make of these clips: its guess of the clean ones from some noise level.
+
+    A film is continued from clips that the generator has made, with its faults, and never from those that it
+    was trained on. One who only knows perfect beginnings takes every fault for the truth and adds to it.
+
+    Args:
+        model: the generator.
+        clean, noise: [B, C, F, h, w].
+        level: share of noise in 0..1, [B].
+        text, mask: text states [B, L, D] and which of them are real [B, L].
+    """
+    share = level[:, None, None, None, None]
+    noisy = clean + share * (noise - clean)
+    dtype = next(model.parameters()).dtype
+    timesteps = 1000 * level[:, None].expand(-1, clean.shape[2])
+    velocity = model(noisy.to(dtype), timesteps, text.to(dtype), mask, return_dict=False)[0].float()
+    return noisy - share * velocity
+
+
 def flow_loss(
-    model: torch.nn.Module, clean: Tensor, timesteps: Tensor, noise: Tensor, text: Tensor, mask: Tensor
+    model: torch.nn.Module,
+    clean: Tensor,
+    timesteps: Tensor,
+    noise: Tensor,
+    text: Tensor,
+    mask: Tensor,
+    given: Tensor | None = None,
 ) -> Tensor:
     """Mean squared error of the velocity over the frames that are not given.
 
@@ -88,9 +117,12 @@ def flow_loss(
         clean, noise: [B, C, F, h, w].
         timesteps: [B, F] in 0..1000.
         text, mask: text states [B, L, D] and which of them are real [B, L].
+        given: what the network sees at timestep 0, [B, C, F, h, w]; None for the clean frames.
     """
     level = (timesteps / 1000)[:, None, :, None, None]
     noisy = clean + level * (noise - clean)
+    if given is not None:
+        noisy = torch.where(level == 0, given, noisy)
     dtype = next(model.parameters()).dtype
     velocity = model(noisy.to(dtype), timesteps, text.to(dtype), mask, return_dict=False)[0].float()
     error = F.mse_loss(velocity, noise - clean, reduction="none").mean((1, 3, 4))  # [B, F]

@@ -17,7 +17,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from models.errors import InputError
 from models.lingen import LinGenPipeline, LinGenTransformer3DModel
-from models.pocket.generator import build_generator, build_scheduler, draw_timesteps, flow_loss
+from models.pocket.generator import as_made, build_generator, build_scheduler, draw_timesteps, flow_loss
 from models.pocket.latents import LatentSet, load_latents
 from models.pocket.team import Team
 from models.pocket.text_encoder import load_text_encoder, text_states
@@ -44,6 +44,7 @@ class GeneratorSettings:
         stills_only: share of the budget that sees pictures only.
         stills_later: share of the steps after it that see pictures.
         drop_text: how often the caption is replaced by the empty one.
+        faulty: share of a batch of clips whose given frames are as the generator itself would make them.
         text_tokens: captions are cut after this many tokens.
         ema: decay of the averaged weights.
         seed: of the weights, the noise and the order.
@@ -57,6 +58,7 @@ class GeneratorSettings:
     stills_only: float = 0.45
     stills_later: float = 0.35
     drop_text: float = 0.1
+    faulty: float = 0.25
     text_tokens: int = 24
     ema: float = 0.999
     seed: int = 0
@@ -278,7 +280,20 @@ class GeneratorTraining:
     def loss(self, clean: Tensor, noise: Tensor, text: Tensor, mask: Tensor) -> Tensor:
         """What an update makes smaller, for latents and noise [B, C, F, h, w] and the captions' states."""
         timesteps = draw_timesteps(clean.shape[0], clean.shape[2], self.generator).to(clean.device)
-        return flow_loss(self.worker, clean, timesteps, noise, text, mask)
+        given = self.faulty_frames(clean, (timesteps == 0).any(1), text, mask)
+        return flow_loss(self.worker, clean, timesteps, noise, text, mask, given)
+
+    def faulty_frames(self, clean: Tensor, continued: Tensor, text: Tensor, mask: Tensor) -> Tensor | None:
+        """The clips, of which some that are `continued` ([B]) are replaced by the generator's own."""
+        count = int(self.settings.faulty * len(clean)) if clean.shape[2] > 1 else 0
+        if not count:
+            return None
+        rows = continued.int().argsort(descending=True, stable=True)[:count]
+        level = 0.2 + 0.7 * torch.rand(count, generator=self.generator).to(clean)
+        noise = torch.randn(clean[rows].shape, generator=self.generator).to(clean)
+        given = clean.clone()
+        given[rows] = as_made(self.worker, clean[rows], level, noise, text[rows], mask[rows])
+        return given
 
     def held_out_loss(self) -> float:
         """How the averaged weights do on held-out combinations."""

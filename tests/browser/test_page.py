@@ -27,7 +27,7 @@ def test_from_a_sentence_to_a_film(server, open_page, tmp_path: Path) -> None:
     expect(page.get_by_role("heading", level=1)).to_have_text("Chunkwise Studio")
     small(page, candidates=3)
     expect(page.locator("#search")).to_contain_text("Search 3 candidates")
-    expect(page.locator(".hint")).to_contain_text("3 previews of 1 step, then 4 steps")
+    expect(page.locator("#hint .hint")).to_contain_text("3 previews of 1 step, then 4 steps")
 
     search(page, "A fox runs through snow", candidates=3)
     expect(page.locator(".take .best:visible")).to_have_count(1)
@@ -44,7 +44,7 @@ def test_from_a_sentence_to_a_film(server, open_page, tmp_path: Path) -> None:
     expect(page.locator(".segment .caption b")).to_have_text("A fox runs through snow")
     expect(page.locator("#prompt textarea")).to_have_value("")
     expect(page.get_by_label("What happens next?")).to_be_visible()
-    expect(page.locator(".hint")).to_contain_text(re.compile(r"then 4 steps: about \d+ s"))
+    expect(page.locator("#hint .hint")).to_contain_text(re.compile(r"then 4 steps: about \d+ s"))
 
     make_segment(page, "The fox jumps over a stream", candidates=3)
     expect(page.locator("#timeline .length")).to_contain_text("2 chunks")
@@ -79,6 +79,33 @@ def test_the_film_is_saved_in_other_formats(server, open_page, tmp_path: Path) -
     assert len(iio.imread(tmp_path / "film.gif")) == FIRST
 
 
+def test_a_film_of_several_scenes_makes_itself(server, open_page) -> None:
+    page = open_page(server.url)
+    small(page, candidates=2)
+    box = page.locator("#prompt textarea")
+    box.fill("A fox runs\nThe fox jumps")
+    box.blur()
+    set_number(page, "film-seconds", 3)
+    expect(page.locator("#film")).to_contain_text("Make 3 s of film")
+    expect(page.locator("#film-hint .hint")).to_contain_text("2 segments")
+    page.locator("#film").click()
+    expect(segments(page)).to_have_count(2)
+    expect(page.locator(".job")).to_be_hidden()
+    expect(page.locator(".segment .caption b")).to_have_text(["A fox runs", "The fox jumps"])
+    expect(box).to_have_value("")
+    expect(page.locator("#film")).to_contain_text("Go on for 3 s")
+
+
+def test_a_film_too_short_for_its_scenes_is_told_before_the_press(server, open_page) -> None:
+    page = open_page(server.url)
+    box = page.locator("#prompt textarea")
+    box.fill("\n".join(["A fox runs"] * 9))
+    box.blur()
+    expect(page.locator("#film-hint .hint.wrong")).to_contain_text("too few for 9 prompts")
+    set_number(page, "film-seconds", 20)
+    expect(page.locator("#film-hint .hint:not(.wrong)")).to_contain_text("segments")
+
+
 def test_a_reload_comes_back_to_the_running_work_and_sees_it_finish(server, open_page) -> None:
     page = open_page(server.url)
     small(page, candidates=1, steps=50)
@@ -111,7 +138,7 @@ def test_bad_input_is_told_in_a_sentence_and_changes_nothing(server, open_page) 
     assert "project=" not in page.url
     page.locator("#prompt textarea").fill("A fox")
     set_number(page, "steps", 3)
-    expect(page.locator(".hint.wrong")).to_contain_text("Lower k or raise the steps")
+    expect(page.locator("#hint .hint.wrong")).to_contain_text("Lower k or raise the steps")
     page.locator("#search").click()
     expect(page.get_by_role("alert")).to_contain_text("Lower k or raise the steps")
     expect(page.locator("#prompt textarea")).to_have_value("A fox")

@@ -41,7 +41,7 @@ def bind(page: "Page") -> None:
             return gr.update(), {"sentence": str(problem), "wrong": True}
         cost = studio.cost(*planned)
         words = views.film_words(seconds, cost.seconds, goes_on=bool(where.get("head")))
-        return gr.update(value=words), {"sentence": cost.sentence}
+        return gr.update(value=words), {"sentence": f"{cost.sentence}. Every line of the prompt is a scene."}
 
     # work that has got on has measured what a step takes
     changes = [page.blocks.load, page.gallery.change, page.player.change]

@@ -136,8 +136,7 @@ def build(
             120,
             8,
             step=1,
-            label="Or let it run, in seconds",
-            info="Every line of the prompt is a scene. The best candidate is taken by itself.",
+            label="Or a whole film, in seconds",
             elem_id="film-seconds",
         )
         film = gr.Button("Make the film", elem_id="film")

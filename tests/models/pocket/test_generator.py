@@ -9,6 +9,7 @@ from models.lingen import LinGenPipeline
 from models.pocket import latents
 from models.pocket.generator import (
     FRAMES_KNOWN,
+    as_made,
     build_generator,
     draw_timesteps,
     flow_loss,
@@ -65,6 +66,42 @@ def test_the_loss_counts_only_the_frames_to_be_made():
     assert flow_loss(oracle, clean, timesteps, noise, text, mask).item() == pytest.approx(1.0, abs=1e-5)
     timesteps[:, 0] = 0
     assert flow_loss(oracle, clean, timesteps, noise, text, mask).item() == pytest.approx(0.0, abs=1e-9)
+
+
+class Perfect(torch.nn.Module):
+    """Knows the clean clip, and says so at every noise level."""
+
+    def __init__(self, clean):
+        super().__init__()
+        self.clean = torch.nn.Parameter(clean)
+
+    def forward(self, noisy, timesteps, text, mask, return_dict):
+        level = timesteps[:, None, :, None, None] / 1000
+        return ((noisy - self.clean) / level,)
+
+
+def test_what_a_perfect_generator_makes_is_the_clip_itself():
+    clean, noise = torch.randn(2, 3, 4, 2, 2), torch.randn(2, 3, 4, 2, 2)
+    text, mask = torch.zeros(2, 1, 1), torch.ones(2, 1)
+    made = as_made(Perfect(clean), clean, torch.tensor([0.3, 0.9]), noise, text, mask)
+    torch.testing.assert_close(made, clean)
+
+
+def test_faulty_frames_are_seen_where_frames_are_given_and_nowhere_else():
+    seen = []
+
+    class Watching(Oracle):
+        def forward(self, noisy, *rest, **more):
+            seen.append(noisy)
+            return super().forward(noisy, *rest, **more)
+
+    clean, noise, given = (torch.randn(2, 3, 4, 2, 2) for _ in range(3))
+    timesteps = torch.full((2, 4), 500.0)
+    timesteps[:, 0] = 0
+    text, mask = torch.zeros(2, 1, 1), torch.ones(2, 1)
+    flow_loss(Watching(noise - clean, 0.0), clean, timesteps, noise, text, mask, given)
+    torch.testing.assert_close(seen[0][:, :, 0], given[:, :, 0])
+    torch.testing.assert_close(seen[0][:, :, 1:], (clean + noise)[:, :, 1:] / 2)
 
 
 def test_the_embedded_generator_has_10_to_30_million_parameters():
