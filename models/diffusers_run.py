@@ -29,6 +29,7 @@ from models.continuation import fit_guide, fit_picture
 from models.families import Family, family
 from models.placing import place
 from models.prompt_memory import PromptMemory
+from models.rough_decoder import RoughDecoder
 from models.suspension import Pause, SuspendedCall
 from models.video_model import Conditioning, DenoisingRun, Lora, ModelCard, VideoModel
 
@@ -151,6 +152,7 @@ class DiffusersRun(DenoisingRun):
         passes: how many times the call goes through its steps; a step is done when its passes are.
         before: called whenever the run is about to go on, e.g. to switch its LoRA files on.
         threads: CPU threads of the call; None takes those that a new thread gets.
+        rough: stands in for the decoder where a look must cost nothing.
     """
 
     def __init__(
@@ -166,13 +168,14 @@ class DiffusersRun(DenoisingRun):
         passes: int = 1,
         before: Callable[[], None] | None = None,
         threads: int | None = None,
+        rough: RoughDecoder | None = None,
     ) -> None:
         self.seed = seed
         self.num_inference_steps = num_inference_steps
         self._fps = fps
         self._passes = passes
         self._before = before or (lambda: None)
-        self._decode = decode
+        self._decode, self._rough = decode, rough
         self._look = look = Look()
         self._clone = clone = light_clone(pipeline, look)
         clone.run_generator = generator = torch.Generator("cpu").manual_seed(seed)
@@ -236,12 +239,22 @@ class DiffusersRun(DenoisingRun):
         Raises:
             ValueError: if no step is done, the run was closed, or the scheduler does not foresee.
         """
-        if self._clip is not None:
+        return self._clip or self._decoded(self._clone)
+
+    @torch.no_grad()
+    def glimpse(self) -> Clip | None:
+        """The same, small and without the decoder; see `DenoisingRun.glimpse`."""
+        if self._clip is not None or self._rough is None or not self._rough.ready:
             return self._clip
+        pipeline = copy.copy(self._clone)
+        object.__setattr__(pipeline, "vae", self._rough.stand_in())  # the pipeline would register another
+        return self._decoded(pipeline)
+
+    def _decoded(self, pipeline: Any) -> Clip:
         predicted, latents = self._look.predicted, self._look.latents
         if latents is None or (predicted is None and not self._look.parts):
             raise ValueError("there is nothing to preview: the run was closed or has no step done")
-        return Clip(to_frames(self._decode(self._clone, predicted, latents)), self._fps)
+        return Clip(to_frames(self._decode(pipeline, predicted, latents)), self._fps)
 
     def finish(self) -> Clip:
         """Do what is left of the run and decode it; the pipeline itself decodes.
@@ -277,6 +290,7 @@ class DiffusersModel(VideoModel):
         self._pipeline = pipeline
         self._adapters, self._prompts = Adapters(pipeline, card.title), PromptMemory(pipeline)
         self._family: Family = family(card.family)
+        self._rough = RoughDecoder(getattr(pipeline, "vae", None))
 
     @classmethod
     def load(
@@ -349,11 +363,12 @@ class DiffusersModel(VideoModel):
             passes=self._family.passes(conditioning),
             before=functools.partial(self._adapters.use, conditioning.loras),
             threads=self._threads,
+            rough=self._rough,
         )
 
     def close(self) -> None:
         """Free the weights. Runs that are not closed keep them."""
         self._pipeline, self._adapters = None, Adapters(None, self.card.title)
-        self._prompts = PromptMemory(None)
+        self._prompts, self._rough = PromptMemory(None), RoughDecoder(None)
         if torch.cuda.is_available():
             torch.cuda.empty_cache()

@@ -309,6 +309,10 @@ class DenoisingRun(ABC):
     def preview(self) -> Clip:
         """Decode the prediction of the clean clip at the current step. Needs at least one step done."""
 
+    def glimpse(self) -> Clip | None:
+        """Like `preview`, but for next to nothing: small and rough. None where that cannot be had (yet)."""
+        return None
+
     @abstractmethod
     def finish(self) -> Clip:
         """Do what is left of the run and decode it. May be called again; the clip is the same."""

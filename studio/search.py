@@ -169,25 +169,23 @@ def best(roughs: Iterable[Rough]) -> Rough:
 
 
 def finish(
-    run: DenoisingRun, look: Callable[[float, float], bool] | None = None
+    run: DenoisingRun, look: Callable[[DenoisingRun, float], Clip | None] | None = None
 ) -> Iterator[Step | Live | Finished]:
     """Do what is left of a run, one step after another, and decode it.
 
     Args:
         run: fresh or suspended; stays open.
-        look: `look(seconds_since_the_last_look, seconds_a_look_took)` says whether to look into the run
-            now; None never looks.
+        look: `look(run, seconds_since_the_last_look)` gives the clip as it is foreseen now, or None where a
+            look would cost too much; None never looks.
     """
-    since, took = time.perf_counter(), 0.0
+    since = time.perf_counter()
     for event in _advance(run, run.num_inference_steps):
         yield event
         if look is None or event.done == event.total:
             continue
-        begun = time.perf_counter()
-        if look(begun - since, took):
-            clip = run.preview()
+        clip = look(run, time.perf_counter() - since)
+        if clip is not None:
             since = time.perf_counter()
-            took = since - begun
             yield Live(run.seed, run.step, clip)
     begun = time.perf_counter()
     clip = run.finish()

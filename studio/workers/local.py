@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -271,12 +272,17 @@ class LocalWorker:
                 scores[scorer.name] = float(value)
         return scores, float(rank(scores, conditioning.guide is not None))
 
-    def _look(self, size: tuple[str, int, int, int], since: float, took: float) -> bool:
-        """Whether a look into a run fits its share of the time; never before it is known what one takes."""
+    def _look(self, size: tuple[str, int, int, int], run: DenoisingRun, since: float) -> Clip | None:
+        """The full decoder where it fits its share of the time, else a glimpse; nothing in short waits."""
+        if since < LOOK_AFTER or self._live_share == 0:
+            return None
         known = self._decode_seconds.get(size)
-        if known is None or since < LOOK_AFTER:
-            return False
-        return max(known, took) <= self._live_share * since
+        if known is None or known > self._live_share * since:
+            return run.glimpse()
+        begun = time.perf_counter()
+        clip = run.preview()
+        self._decode_seconds[size] = max(known, time.perf_counter() - begun)
+        return clip
 
 
 def _in_colours(request: ChunkRequest, conditioning: Conditioning, clip: Clip) -> Clip:

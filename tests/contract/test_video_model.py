@@ -78,6 +78,16 @@ def test_a_preview_is_a_clip_after_the_first_step_and_changes_nothing(model, beg
     assert run.step == 1
 
 
+def test_a_glimpse_is_a_small_clip_once_anything_was_decoded_and_changes_nothing(model, begin):
+    undisturbed = begin(seed=7).finish()
+    run = begin(seed=7)
+    run.advance(1)
+    glimpse = run.glimpse()
+    assert len(glimpse) == len(run.preview())
+    assert glimpse.frames.std() > 0
+    np.testing.assert_array_equal(run.finish().frames, undisturbed.frames)
+
+
 def test_a_preview_needs_a_step(begin):
     with pytest.raises(ValueError, match="no step done"):
         begin().preview()

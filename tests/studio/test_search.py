@@ -152,5 +152,10 @@ def test_stopping_between_two_steps_closes_the_run(counted, request_):
 
 def test_a_live_look_is_taken_when_it_is_asked_for(counted, request_):
     run = counted.begin(request_)(7, 4)
-    events = list(search.finish(run, look=lambda since, took: True))
+    events = list(search.finish(run, look=lambda run, since: run.preview()))
     assert [event.step for event in events if isinstance(event, search.Live)] == [1, 2, 3]
+
+
+def test_no_look_is_taken_where_it_would_cost_too_much(counted, request_):
+    events = list(search.finish(counted.begin(request_)(7, 4), look=lambda run, since: None))
+    assert not [event for event in events if isinstance(event, search.Live)]
