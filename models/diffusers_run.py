@@ -307,7 +307,7 @@ class DiffusersModel(VideoModel):
             source = download.fetch(card, tell)
         where = placement.choose(card, placement.this_machine(), device)
         pipeline = weights.load_pipeline(
-            family(card.family).pipeline_class(card), card, source, getattr(torch, where.dtype)
+            family(card.family).pipeline_class(card), card, source, getattr(torch, where.dtype), where.storage
         )
         if card.shift is not None:
             pipeline.scheduler = shifted(pipeline.scheduler, card.shift)

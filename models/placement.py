@@ -9,7 +9,7 @@ from models.errors import InputError
 from models.video_model import ModelCard
 
 Offload = Literal["none", "model", "group", "disk"]
-Storage = Literal["full", "float8"]
+Storage = Literal["full", "float8", "int8", "nf4"]
 OFFLOADS: tuple[Offload, ...] = get_args(Offload)
 
 ACTIVATIONS = 5.0
@@ -43,7 +43,8 @@ class Wishes:
         device: as torch names it.
         offload: `none`; `model`: one part of the pipeline at a time on the device; `group`: a few layers at a
             time; `disk`: the same, the rest on disk in place of main memory.
-        storage: `float8` keeps the denoising network's weights in 8 bits and calculates in 16.
+        storage: of the denoising network's weights, which are calculated with in 16 bits all the same:
+            `float8` and `int8` (torchao; rounds less) take half the memory, `nf4` (bitsandbytes) a quarter.
         attention: diffusers' name of an attention backend, e.g. `flash`, `sage`, `xformers`.
         tiling: decode in tiles.
     """
@@ -92,6 +93,10 @@ def choose(card: ModelCard, machine: Machine, wishes: Wishes | str | None = None
     wishes = Wishes(device=wishes) if isinstance(wishes, str) else wishes or Wishes()
     cuda, reason = _device(card, machine, wishes)
     if not cuda:
+        if wishes.storage == "nf4":
+            raise InputError(
+                "Weights in 4 bits need a CUDA device. Set storage to int8, or the device to cuda."
+            )
         if wishes.offload not in (None, "none"):
             raise InputError(
                 "Offloading needs a CUDA device. Set offload to none, or choose the device cuda."

@@ -7,8 +7,7 @@ from typing import Any
 
 from models.errors import InputError
 from models.placement import Placement
-
-NETWORKS = ("transformer", "transformer_2", "unet")
+from models.weights import NETWORKS
 
 
 def place(pipeline: Any, placement: Placement, disk: Path | None = None) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from models.errors import InputError
+from models.placement import Storage
 from models.video_model import ModelCard
+
+NETWORKS = ("transformer", "transformer_2", "unet")
+"""The parts of a pipeline that denoise."""
 
 
 def check_folder(folder: Path, title: str) -> None:
@@ -73,7 +78,13 @@ def read_json(file: Path, title: str) -> dict[str, Any]:
     return value
 
 
-def load_pipeline(pipeline_class: type[Any], card: ModelCard, source: Path | str | None, dtype: Any) -> Any:
+def load_pipeline(
+    pipeline_class: type[Any],
+    card: ModelCard,
+    source: Path | str | None,
+    dtype: Any,
+    storage: Storage = "full",
+) -> Any:
     """Load a pipeline from a folder or from the hub, in evaluation mode.
 
     Args:
@@ -81,15 +92,17 @@ def load_pipeline(pipeline_class: type[Any], card: ModelCard, source: Path | str
         card: of the checkpoint.
         source: a folder or hub id in place of the card's.
         dtype: torch dtype of the weights.
+        storage: `int8` and `nf4` round the denoising network's weights while they are loaded.
 
     Raises:
-        InputError: if files are missing or damaged, or do not fit the model's code.
+        InputError: if files are missing or damaged, or do not fit the model's code, or a package is missing.
     """
     where = str(source or card.source)
     is_folder = source is not None or Path(where).is_absolute()
     if is_folder:
         check_folder(Path(where), card.title)
     try:
+        rounding = quantization(storage, pipeline_class, dtype)
         with quiet():
             pipeline = pipeline_class.from_pretrained(
                 where,
@@ -97,7 +110,12 @@ def load_pipeline(pipeline_class: type[Any], card: ModelCard, source: Path | str
                 dtype=dtype,
                 local_files_only=is_folder,
                 use_safetensors=True,
+                **rounding,
             )
+    except ImportError as error:
+        raise InputError(
+            f'{card.title} in {storage} needs further packages: pip install -e ".[quantization]". {error}'
+        ) from error
     except (OSError, ValueError, KeyError, RuntimeError, AttributeError) as error:
         raise InputError(
             f"The weights of {card.title} could not be loaded from {where}: {error} Fetch them again, or "
@@ -109,6 +127,23 @@ def load_pipeline(pipeline_class: type[Any], card: ModelCard, source: Path | str
             if is_folder:
                 check_names(module, Path(where) / name, card.title)
     return pipeline
+
+
+def quantization(storage: Storage, pipeline_class: type[Any], dtype: Any) -> dict[str, Any]:
+    """The argument of `from_pretrained` that rounds the networks; none for other ways of storage."""
+    if storage not in ("int8", "nf4"):
+        return {}
+    from diffusers import BitsAndBytesConfig, PipelineQuantizationConfig, TorchAoConfig
+
+    if storage == "int8":
+        from torchao.quantization import Int8WeightOnlyConfig
+
+        how: Any = TorchAoConfig(Int8WeightOnlyConfig())
+    else:
+        how = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype)
+    parts = inspect.signature(pipeline_class.__init__).parameters
+    mapping = {name: how for name in NETWORKS if name in parts}
+    return {"quantization_config": PipelineQuantizationConfig(quant_mapping=mapping)}
 
 
 def check_names(module: Any, folder: Path, title: str) -> None:
@@ -123,7 +158,8 @@ def check_names(module: Any, folder: Path, title: str) -> None:
     from diffusers import ModelMixin
     from safetensors import safe_open
 
-    if not isinstance(module, ModelMixin) or not (folder / "config.json").is_file():
+    rounded = getattr(module, "hf_quantizer", None) is not None  # its tensors have further parts
+    if not isinstance(module, ModelMixin) or rounded or not (folder / "config.json").is_file():
         return
     if read_json(folder / "config.json", title).get("_class_name") != type(module).__name__:
         return

@@ -20,7 +20,8 @@ class Settings(BaseSettings):
         device: where the model runs, as torch names it; None chooses, as for the next three.
         offload: `none`, `model` (one part of the pipeline at a time on the GPU), `group` (a few layers at a
             time) or `disk` (the same, the rest on disk).
-        storage: `full`, or `float8` for a denoising network kept in 8 bits.
+        storage: `full`; or `float8`, `int8` (needs torchao) or `nf4` (needs bitsandbytes) for a denoising
+            network kept in 8 or 4 bits.
         attention: an attention backend of diffusers, e.g. `flash`, `sage`, `xformers`.
         lora_dir: folder of LoRA files (safetensors).
         threads: CPU threads of the model; None leaves it to torch.
@@ -41,7 +42,7 @@ class Settings(BaseSettings):
     min_free_mb: int = Field(default=200, ge=0)
     device: str | None = None
     offload: Literal["none", "model", "group", "disk"] | None = None
-    storage: Literal["full", "float8"] | None = None
+    storage: Literal["full", "float8", "int8", "nf4"] | None = None
     attention: str | None = None
     lora_dir: Path = Path("var/loras")
     threads: int | None = Field(default=None, ge=1)
