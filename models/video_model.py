@@ -194,7 +194,8 @@ class ModelCard:
         """The guidance scale, or the card's where it is None.
 
         Raises:
-            InputError: if it is below 1, above 30 or not a number, or if the model takes no such thing.
+            InputError: if it is below 1, above 30 or not a number, if the model takes no such thing, or if
+                there is a negative prompt that it would not read.
         """
         scale = self.guidance_scale if guidance_scale is None else float(guidance_scale)
         if not self.takes_guidance and scale != self.guidance_scale:
@@ -208,6 +209,11 @@ class ModelCard:
             )
         if negative_prompt.strip() and not self.takes_negative:
             raise InputError(f"{self.title} reads no negative prompt. Leave it empty.")
+        if negative_prompt.strip() and scale == 1:
+            raise InputError(
+                "A negative prompt is read with guidance only. Raise the guidance scale above 1, e.g. to 2, "
+                "or leave the negative prompt empty."
+            )
         return scale
 
     def check_prompt(self, prompt: str, *, has_guide: bool = False) -> str:

@@ -157,8 +157,16 @@ def test_guidance_that_the_model_was_not_made_for_is_refused(model, encode):
 
 
 @models(lambda card: card.takes_negative)
-def test_a_negative_prompt_steers_the_clip(begin, encode):
-    assert differ(begin().finish(), begin(conditioning=encode(negative_prompt="snow")).finish())
+def test_a_negative_prompt_steers_the_clip(model, begin, encode):
+    scale = max(model.card.guidance_scale, 2)
+    without = begin(conditioning=encode(guidance_scale=scale)).finish()
+    assert differ(without, begin(conditioning=encode(guidance_scale=scale, negative_prompt="snow")).finish())
+
+
+@models(lambda card: card.takes_negative)
+def test_a_negative_prompt_without_guidance_is_refused(encode):
+    with pytest.raises(InputError, match="Raise the guidance scale"):
+        encode(guidance_scale=1, negative_prompt="snow")
 
 
 @models(lambda card: not card.takes_negative)
