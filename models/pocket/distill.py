@@ -35,7 +35,7 @@ class DistillationSettings(GeneratorSettings):
     learning_rate: float = 5e-4
     warmup: int = 20
     stills_only: float = 0.0
-    stills_later: float = 0.1
+    stills_later: float = 0.0
     ema: float = 0.99
     steps: int = 8
     teacher_steps: int = 2

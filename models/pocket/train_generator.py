@@ -215,8 +215,8 @@ class GeneratorTraining:
         self.master = build_generator().to(self.device).train()
         self.worker = build_generator().to(self.device, torch.bfloat16).train()
         self.held = TrainingSet({"clips": load_latents(work, "clips", held=True)}, assets, settings)
-        latents = {kind: load_latents(work, kind) for kind in ("clips", "stills")}
-        self.data = TrainingSet(latents, assets, settings)
+        kinds = ("clips", "stills") if settings.stills_only or settings.stills_later else ("clips",)
+        self.data = TrainingSet({kind: load_latents(work, kind) for kind in kinds}, assets, settings)
         self.before = record_before(start_from / "transformer" if start_from else None)
         if start_from is not None:
             self.master.load_state_dict(published_weights(start_from).state_dict())
@@ -336,8 +336,7 @@ class GeneratorTraining:
             "device": self.device.type,
             "processes": self.team.size,
             "before": self.before,
-            "clips": len(self.data.latents["clips"].captions),
-            "stills": len(self.data.latents["stills"].captions),
+            **{kind: len(found.captions) for kind, found in self.data.latents.items()},
             "parameters": sum(parameter.numel() for parameter in self.master.parameters()),
             "log": [line for line in lines if "held_out_loss" in line or line["step"] % 500 == 0],
         }
