@@ -155,10 +155,11 @@ class Distillation(GeneratorTraining):
         """The distillation's loss at one of the student's steps for each clip."""
         steps = self.settings.steps
         start = torch.randint(1, steps + 1, (len(clean),), generator=self.generator) / steps
-        given = draw_given(clean.shape[0], clean.shape[2], self.generator)
-        return distillation_loss(
-            self.worker, self.teacher, clean, noise, start.to(clean), given.to(clean), text, mask
-        )
+        given = draw_given(clean.shape[0], clean.shape[2], self.generator).to(clean)
+        faulty = self.faulty_frames(clean, given.any(1), text, mask)
+        if faulty is not None:
+            clean = torch.where(given[:, None, :, None, None] == 1, faulty, clean)
+        return distillation_loss(self.worker, self.teacher, clean, noise, start.to(clean), given, text, mask)
 
     @torch.no_grad()
     def held_out_loss(self, count: int = 16) -> float:
