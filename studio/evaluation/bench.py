@@ -1,6 +1,7 @@
 """How fast is the studio on this machine, from the press of a button to what is on the disk.
 
-studio bench chunk | gallery | overhead | startup | memory | lingen-flops | lingen-adjacency | lingen-scaling
+studio bench chunk | gallery | search | overhead | startup | memory
+studio bench lingen-flops | lingen-adjacency | lingen-scaling
 """
 
 from __future__ import annotations
@@ -28,12 +29,14 @@ __all__ = ["BENCHES", "show"]
 
 T = TypeVar("T")
 PROMPT = "a fox runs through snow"
+LONG: dict[str, object] = {"strategy": "naive", "num_inference_steps": 20, "guidance_scale": 4.0}
+"""A run of the length that models have which were not distilled."""
 
 
 def chunk(*, repeat: int, threads: int | None) -> Report:
-    """One segment of the first model at its default size and steps, without any search."""
+    """One segment of the first model at its default size in 20 steps with guidance, without any search."""
     with _studio(threads) as studio:
-        request = _request(studio, strategy="naive")
+        request = _request(studio, **LONG)
         _segment(studio, request)  # warms up
         values = tuple(_segment(studio, request) for _ in range(repeat))
         measure = Measure(name="one segment", value=median(values), unit="s", target=8, values=values)
@@ -55,10 +58,25 @@ def gallery(*, repeat: int, threads: int | None) -> Report:
         return Report(bench="gallery", what=what, measures=measures, machine=this_machine(threads))
 
 
+def search(*, repeat: int, threads: int | None) -> Report:
+    """All that the page's button does by default, and the best candidate in full."""
+    with _studio(threads) as studio:
+        request = _request(studio)
+        _segment(studio, request)  # warms up
+        values = tuple(_segment(studio, request) for _ in range(repeat))
+        measure = Measure(name="search and full run", value=median(values), unit="s", target=5, values=values)
+        guided = "with" if request.guidance_scale > 1 else "without"
+        what = (
+            f"{request.candidates} candidates of {request.preview_steps} steps, then "
+            f"{request.num_inference_steps} steps {guided} guidance, {_size(request)}"
+        )
+        return Report(bench="search", what=what, measures=(measure,), machine=this_machine(threads))
+
+
 def overhead(*, repeat: int, threads: int | None) -> Report:
     """The same segment by the studio and by calling the pipeline, by turns in one process."""
     with _studio(threads) as studio:
-        request = _request(studio, strategy="naive")
+        request = _request(studio, **LONG)
         card = studio.card(request.model)
         source = studio.settings.sources.get(card.name, card.source)
         pipeline = _apart(lambda: family(card.family).pipeline_class(card).from_pretrained(source), threads)
@@ -86,6 +104,7 @@ def overhead(*, repeat: int, threads: int | None) -> Report:
 BENCHES: dict[str, Bench] = {
     "chunk": chunk,
     "gallery": gallery,
+    "search": search,
     "overhead": overhead,
     "startup": startup,
     "memory": memory,

@@ -34,6 +34,7 @@ def test_a_film_of_40_segments_peaks_at_the_memory_of_one_of_4(tiny):
     [
         ("chunk", ["one segment"]),
         ("gallery", ["first candidate", "all candidates"]),
+        ("search", ["search and full run"]),
         ("overhead", ["studio", "pipeline", "studio / pipeline"]),
     ],
 )
