@@ -21,8 +21,8 @@ from torch import nn
 from models.pocket.generator import build_generator, draw_timesteps, flow_loss
 from models.pocket.latents import load_latents, write_whole
 from models.pocket.team import Team
-from models.pocket.train_generator import GeneratorSettings, MixedOptimizer, TrainingSet, fast_attention
-from models.pocket.training import Progress, use_threads
+from models.pocket.train_generator import GeneratorSettings, MixedOptimizer, TrainingSet
+from models.pocket.training import Progress, fast_attention, use_threads
 
 VARIANTS: dict[str, dict[str, bool]] = {
     "LinGen": {},

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from models.pocket.generator import SHIFT, build_generator, frames_known
 from models.pocket.train_generator import GeneratorSettings, GeneratorTraining, carry_out
-from models.pocket.training import Progress, use_threads
+from models.pocket.training import Progress, compile_blocks, use_threads
 
 
 @dataclass(frozen=True)
@@ -148,8 +148,7 @@ class Distillation(GeneratorTraining):
         """As every training, and compile the teacher."""
         super().begin()
         if self.settings.compile:
-            for block in self.teacher.network.blocks:
-                block.compile(dynamic=False)
+            compile_blocks(self.teacher.network)
 
     def loss(self, clean: Tensor, noise: Tensor, text: Tensor, mask: Tensor) -> Tensor:
         """The distillation's loss at one of the student's steps for each clip."""

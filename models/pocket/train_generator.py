@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import shutil
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +11,6 @@ from typing import Any
 import torch
 from diffusers import AutoencoderKLLTXVideo
 from torch import Tensor, nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from models.errors import InputError
 from models.lingen import LinGenPipeline, LinGenTransformer3DModel
@@ -24,6 +21,8 @@ from models.pocket.text_encoder import load_text_encoder, text_states
 from models.pocket.training import (
     AveragedWeights,
     Progress,
+    compile_blocks,
+    fast_attention,
     load_checkpoint,
     log_line,
     read_log,
@@ -152,13 +151,6 @@ class MixedOptimizer:
         return norm
 
 
-@contextlib.contextmanager
-def fast_attention(device: torch.device) -> Iterator[None]:
-    """On a CPU, attention over few tokens trains faster as plain matrix products."""
-    with sdpa_kernel(SDPBackend.MATH) if device.type == "cpu" else contextlib.nullcontext():
-        yield
-
-
 @torch.no_grad()
 def held_out_loss(weights: dict[str, Tensor], held: TrainingSet, count: int = 32) -> float:
     """Loss of the averaged weights on held-out combinations, always with the same noise and timesteps."""
@@ -242,8 +234,7 @@ class GeneratorTraining:
                 part.load_state_dict(state)
         self.generator = torch.Generator().manual_seed(settings.seed + 7919 * team.rank + self.progress.step)
         if settings.compile:
-            for block in self.worker.blocks:
-                block.compile(dynamic=False)
+            compile_blocks(self.worker)
 
     def follow(self) -> None:
         """What all processes but the first do: one step at every order, until the order to end."""
