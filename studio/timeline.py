@@ -71,8 +71,8 @@ class ChunkRequest(Frozen):
     height: int = 128
     width: int = 128
     num_frames: int = 17
-    num_inference_steps: int = 20
-    guidance_scale: float = 4.0
+    num_inference_steps: int = 8
+    guidance_scale: float = 1.0
     strategy: Strategy = "k-step"
     previews: PreviewKind = "schedule"
     candidates: int = 4

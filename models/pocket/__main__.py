@@ -134,8 +134,8 @@ def distill(
 def sheet(
     assets: Annotated[Path, typer.Option(help="Folder of the pipeline.")] = Path("assets/pocket"),
     out: Annotated[Path, typer.Option(help="Folder of the sheet.")] = Path("assets/pocket"),
-    steps: Annotated[int, typer.Option(help="Denoising steps.")] = 20,
-    guidance: Annotated[float, typer.Option(help="Guidance scale.")] = 4.0,
+    steps: Annotated[int, typer.Option(help="Denoising steps.")] = 8,
+    guidance: Annotated[float, typer.Option(help="Guidance scale.")] = 1.0,
 ) -> None:
     """Draws the contact sheet."""
     from models.pocket.sheet import make_sheet

@@ -55,7 +55,7 @@ def grid(frames: list[np.ndarray], prompts: tuple[str, ...], columns: int = 4) -
 
 
 def make_sheet(
-    assets: Path, out: Path, steps: int = 20, guidance_scale: float = 4.0, prompts: tuple[str, ...] = PROMPTS
+    assets: Path, out: Path, steps: int = 8, guidance_scale: float = 1.0, prompts: tuple[str, ...] = PROMPTS
 ) -> tuple[Path, Path]:
     """Draw the prompts, prompt i from seed i: first frames in `sheet.png`, whole clips in `sheet.webp`."""
     pipeline = LinGenPipeline.from_pretrained(assets, torch_dtype=torch.float32)

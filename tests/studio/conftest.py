@@ -17,11 +17,12 @@ TINY = ChunkRequest(
     width=32,
     num_frames=9,
     num_inference_steps=4,
+    guidance_scale=4.0,
     preview_steps=2,
     candidates=3,
     seed=7,
 )
-"""A request of the tiny pipeline: 9 frames of 32x32, m = 3, k = 2, s = 4."""
+"""A request of the tiny pipeline: 9 frames of 32x32, m = 3, k = 2, s = 4, with guidance."""
 
 
 @pytest.fixture(scope="session")

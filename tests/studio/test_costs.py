@@ -8,7 +8,9 @@ from studio import costs
 from studio.timeline import ChunkRequest
 from tests.studio.test_studio import made
 
-REQUEST = ChunkRequest(prompt="a fox", candidates=4, preview_steps=4, num_inference_steps=20)
+REQUEST = ChunkRequest(
+    prompt="a fox", candidates=4, preview_steps=4, num_inference_steps=20, guidance_scale=4.0
+)
 MEASURED = {"evaluation 128x128x17": 0.1, "decode 128x128x17": 0.5, "judge 128x128x17": 0.1}
 
 
