@@ -2,7 +2,7 @@
 
 Neighbouring channels of a latent pixel say little more than which colour it has, so a matrix of a few hundred
 numbers shows where things are and how they move. The matrix is fitted to whatever the real decoder decoded
-last, and so fits every model without a table of factors, and the clip that is being made above all.
+last, a candidate's preview or the chunk before, so no table of factors for each model is needed.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class LinearDecoder:
             length: how many frames that were.
         """
         first, each = frames_each(latents.shape[2], length)
-        rows, wanted = (each_.movedim(1, -1).flatten(0, -2).float() for each_ in (latents, colours))
+        rows, wanted = (of.movedim(1, -1).flatten(0, -2).float() for of in (latents, colours))
         some = slice(None, None, 1 + len(rows) // PIXELS)
         rows, wanted = F.pad(rows[some], (0, 1), value=1.0), wanted[some]
         gram = rows.mT @ rows / len(rows)

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.pocket.generator import SHIFT, build_generator, frames_known
+from models.pocket.generator import SHIFT, build_generator, frames_known, velocity_of
 from models.pocket.train_generator import GeneratorSettings, GeneratorTraining, carry_out
 from models.pocket.training import Progress, compile_blocks, use_threads
 
@@ -68,7 +68,7 @@ class GuidedTeacher:
             torch.cat([none.expand_as(some), some])
             for none, some in zip(self.empty, (text, mask), strict=True)
         )
-        both = call(self.network, torch.cat([latents, latents]), timesteps.repeat(2, 1), states, masks)
+        both = velocity_of(self.network, torch.cat([latents, latents]), timesteps.repeat(2, 1), states, masks)
         unconditional, conditional = both.chunk(2)
         return unconditional + self.settings.guidance * (conditional - unconditional)
 
@@ -82,12 +82,6 @@ class GuidedTeacher:
             velocity = self.velocity(latents, timesteps_of(now, given), text, mask)
             latents = latents + spread(then - now) * velocity * moving
         return (latents - noisy) / spread(grid[-1] - grid[0])
-
-
-def call(network: nn.Module, latents: Tensor, timesteps: Tensor, text: Tensor, mask: Tensor) -> Tensor:
-    """A network's velocity, in float32 whatever it computes in."""
-    dtype = next(network.parameters()).dtype
-    return network(latents.to(dtype), timesteps, text.to(dtype), mask, return_dict=False)[0].float()
 
 
 def spread(values: Tensor) -> Tensor:
@@ -123,7 +117,7 @@ def distillation_loss(
     moving = (1 - given)[:, None, :, None, None]
     noisy = clean + spread(level(start)) * moving * (noise - clean)
     target = teacher.target(noisy, start, given, text, mask)
-    made = call(student, noisy, timesteps_of(level(start), given), text, mask)
+    made = velocity_of(student, noisy, timesteps_of(level(start), given), text, mask)
     error = F.mse_loss(made, target, reduction="none").mean((1, 3, 4))  # [B, F]
     return (error * (1 - given)).sum() / (1 - given).sum()
 

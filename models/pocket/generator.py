@@ -78,6 +78,14 @@ def frames_known(kind: float) -> tuple[int, ...] | None:
     return None
 
 
+def velocity_of(
+    model: torch.nn.Module, noisy: Tensor, timesteps: Tensor, text: Tensor, mask: Tensor
+) -> Tensor:
+    """What a network predicts, in float32 whatever it computes in; shapes as in `flow_loss`."""
+    dtype = next(model.parameters()).dtype
+    return model(noisy.to(dtype), timesteps, text.to(dtype), mask, return_dict=False)[0].float()
+
+
 @torch.no_grad()
 def as_made(
     model: torch.nn.Module, clean: Tensor, level: Tensor, noise: Tensor, text: Tensor, mask: Tensor
@@ -95,10 +103,8 @@ def as_made(
     """
     share = level[:, None, None, None, None]
     noisy = clean + share * (noise - clean)
-    dtype = next(model.parameters()).dtype
     timesteps = 1000 * level[:, None].expand(-1, clean.shape[2])
-    velocity = model(noisy.to(dtype), timesteps, text.to(dtype), mask, return_dict=False)[0].float()
-    return noisy - share * velocity
+    return noisy - share * velocity_of(model, noisy, timesteps, text, mask)
 
 
 def flow_loss(
@@ -123,8 +129,7 @@ def flow_loss(
     noisy = clean + level * (noise - clean)
     if given is not None:
         noisy = torch.where(level == 0, given, noisy)
-    dtype = next(model.parameters()).dtype
-    velocity = model(noisy.to(dtype), timesteps, text.to(dtype), mask, return_dict=False)[0].float()
+    velocity = velocity_of(model, noisy, timesteps, text, mask)
     error = F.mse_loss(velocity, noise - clean, reduction="none").mean((1, 3, 4))  # [B, F]
     asked = (timesteps > 0).float()
     return (error * asked).sum() / asked.sum()
