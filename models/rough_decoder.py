@@ -55,20 +55,23 @@ class LinearDecoder:
         weights: [C + 1, 3]; the last row is the colour of zero latents.
         frames: frames of a latent frame, the first one excepted.
         first: frames of the first latent frame.
+        larger: how many times larger than the latents its pictures are at most.
     """
 
     weights: Tensor
     frames: int
     first: int
+    larger: int
 
     @classmethod
-    def fitted(cls, latents: Tensor, colours: Tensor, length: int) -> LinearDecoder:
+    def fitted(cls, latents: Tensor, colours: Tensor, length: int, larger: int) -> LinearDecoder:
         """The map with the smallest squared error on decoded latents.
 
         Args:
             latents: [B, C, F, h, w].
             colours: mean colours of what the decoder made of each latent pixel, [B, 3, F, h, w].
             length: how many frames that were.
+            larger: how many times larger than the latents they were.
         """
         first, each = frames_each(latents.shape[2], length)
         rows, wanted = (of.movedim(1, -1).flatten(0, -2).float() for of in (latents, colours))
@@ -76,14 +79,14 @@ class LinearDecoder:
         rows, wanted = F.pad(rows[some], (0, 1), value=1.0), wanted[some]
         gram = rows.mT @ rows / len(rows)
         gram += RIDGE * gram.diagonal().mean() * torch.eye(len(gram), device=gram.device)
-        return cls(torch.linalg.solve(gram, rows.mT @ wanted / len(rows)), each, first)
+        return cls(torch.linalg.solve(gram, rows.mT @ wanted / len(rows)), each, first, larger)
 
     def __call__(self, latents: Tensor) -> Tensor:
-        """[B, C, F, h, w] -> [B, 3, T, H, W] in -1..1, small: about `SIDE` pixels on the longer side."""
+        """[B, C, F, h, w] -> [B, 3, T, H, W] in -1..1, small: at most `SIDE` pixels on the longer side."""
         weights = self.weights.to(latents.device)
         colours = latents.movedim(1, -1).float() @ weights[:-1] + weights[-1]
         colours = colours.movedim(-1, 1).clamp(-1, 1)  # [B, 3, F, h, w]
-        larger = max(1, SIDE // max(latents.shape[3:]))
+        larger = max(1, min(self.larger, SIDE // max(latents.shape[3:])))
         flat = colours.transpose(1, 2).flatten(0, 1)
         if larger > 1:
             flat = F.interpolate(flat, scale_factor=larger, mode="bicubic", antialias=False).clamp(-1, 1)
@@ -102,7 +105,7 @@ class RoughDecoder:
 
     def __init__(self, vae: Any) -> None:
         self._vae = vae
-        self._seen: tuple[Tensor, Tensor, int] | None = None
+        self._seen: tuple[Tensor, Tensor, int, int] | None = None
         self._map: LinearDecoder | None = None
         self._lock = threading.Lock()
         if vae is not None:
@@ -134,7 +137,8 @@ class RoughDecoder:
             seen = _as_video(latents.detach())
             with self._lock, contextlib.suppress(ValueError):  # a decoder of another rule is not imitated
                 # the pixels of a large clip are too many to keep
-                self._seen = seen, colours_of(pixels, seen.shape), pixels.shape[2]
+                colours, larger = colours_of(pixels, seen.shape), pixels.shape[4] // seen.shape[4]
+                self._seen = seen, colours, pixels.shape[2], larger
             return output
 
         return watched

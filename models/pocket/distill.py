@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from models.pocket.generator import SHIFT, build_generator, frames_known, velocity_of
 from models.pocket.train_generator import GeneratorSettings, GeneratorTraining, carry_out
-from models.pocket.training import Progress, compile_blocks, use_threads
+from models.pocket.training import Progress, compile_blocks
 
 
 @dataclass(frozen=True)
@@ -182,7 +182,10 @@ def distill(
     save_minutes: float = 3.0,
 ) -> Path:
     """Distil the generator of a pipeline folder within the budget, and publish the student in its place."""
-    processes = threads if use_threads(threads).type == "cpu" else 1
-    work.mkdir(parents=True, exist_ok=True)
-    training = Distillation(assets, work, settings, Progress(minutes, max_steps), processes)
-    return carry_out(training, assets, save_minutes)
+    progress = Progress(minutes, max_steps)
+    return carry_out(
+        lambda processes: Distillation(assets, work, settings, progress, processes),
+        assets,
+        threads,
+        save_minutes,
+    )

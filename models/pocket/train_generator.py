@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,6 @@ import torch
 from diffusers import AutoencoderKLLTXVideo
 from torch import Tensor, nn
 
-from models.errors import InputError
 from models.lingen import LinGenPipeline, LinGenTransformer3DModel
 from models.pocket.generator import as_made, build_generator, build_scheduler, draw_timesteps, flow_loss
 from models.pocket.latents import LatentSet, load_latents
@@ -203,6 +203,7 @@ class GeneratorTraining:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.settings, self.progress = settings, progress
         self.checkpoint, self.log = work / f"{self.name}.pt", work / f"{self.name}.jsonl"
+        work.mkdir(parents=True, exist_ok=True)
         torch.manual_seed(settings.seed)
         self.master = build_generator().to(self.device).train()
         self.worker = build_generator().to(self.device, torch.bfloat16).train()
@@ -215,6 +216,7 @@ class GeneratorTraining:
         self.average = AveragedWeights(self.master, settings.ema)
         self.states = load_checkpoint(self.checkpoint, progress)
         if self.states:
+            self.before = self.states.get("before", self.before)  # its own weights may lie there by now
             self.master.load_state_dict(self.states["model"])
             for name, value in self.states["average"].items():
                 self.average.weights[name].copy_(value)
@@ -304,6 +306,7 @@ class GeneratorTraining:
             model=self.master.state_dict(),
             average=self.average.weights,
             optimizers=self.team.gather(self._optimizer_states(), self.checkpoint),
+            before=self.before,
             **self.kept(),
         )
         loss = self.held_out_loss()
@@ -349,15 +352,22 @@ def train_generator(
     and a line to `work/generator.jsonl`. Without a checkpoint in `work`, the weights of the pipeline folder
     `start_from` are the beginning, if one is given.
     """
+    progress = Progress(minutes, max_steps)
+    return carry_out(
+        lambda processes: GeneratorTraining(assets, work, settings, progress, start_from, processes),
+        assets,
+        threads,
+        save_minutes,
+    )
+
+
+def carry_out(
+    prepare: Callable[[int], GeneratorTraining], assets: Path, threads: int, save_minutes: float
+) -> Path:
+    """Train until the budget of `prepare(processes)` is used up, and publish to `assets`."""
     processes = threads if use_threads(threads).type == "cpu" else 1
-    work.mkdir(parents=True, exist_ok=True)
-    training = GeneratorTraining(assets, work, settings, Progress(minutes, max_steps), start_from, processes)
-    return carry_out(training, assets, save_minutes)
-
-
-def carry_out(training: GeneratorTraining, assets: Path, save_minutes: float) -> Path:
-    """Train until the budget is used up, and publish to `assets`."""
-    if training.team.size > 1:
+    training = prepare(processes)
+    if processes > 1:
         use_threads(1)
     training.team.start(training.follow)
     training.begin()
@@ -377,13 +387,3 @@ def carry_out(training: GeneratorTraining, assets: Path, save_minutes: float) ->
     training.end()
     publish(assets, training.average.weights, training.record())
     return assets
-
-
-def publish_checkpoint(assets: Path, work: Path) -> None:
-    """Publish the averaged weights of the last checkpoint of an unfinished training."""
-    states = load_checkpoint(work / "generator.pt", Progress(1))
-    if states is None:
-        raise InputError(
-            f"{work / 'generator.pt'} is not there. Run `python -m models.pocket generator` first."
-        )
-    publish(assets, states["average"], {"steps": states["step"], "unfinished": True})

@@ -22,6 +22,7 @@ MEANINGS = {
     "motion": "How much moves; 0 is a frozen picture",
     "steady": "How little the look wanders from the first frame",
 }
+HEADLINES = {"search": "Searching", "pick": "Making the chosen take", "make": "Making the film"}
 STRATEGIES = {"naive": "one take", "k-step": "k-step search", "brute-force": "brute force"}
 
 
@@ -72,7 +73,6 @@ def gallery_view(seen: Look) -> View:
     """The candidates best first, with places for those that are still to come."""
     job, gallery = seen.job, seen.gallery
     searching = job is not None and job.kind != "pick"
-    alone = job is not None and job.kind == "make"
     if seen.live is not None or seen.project is None:
         return {"id": None}
     candidates = gallery.ranked() if gallery else ()
@@ -89,7 +89,7 @@ def gallery_view(seen: Look) -> View:
         ],
         "waiting": waiting,
         "open": job is None or job.kind == "search",
-        "making": (job is not None and not searching) or (alone and not waiting),
+        "making": job is not None and job.kind in ("pick", "make") and not waiting,
         "film": seen.film is not None,
         "sentence": gallery_sentence(gallery, waiting, job),
     }
@@ -218,16 +218,13 @@ def job_view(job: JobView | None) -> View:
         return {"id": None}
     message = "Waiting for the work before it" if job.state == "queued" else job.message or "Starting"
     left = f"about {duration(job.eta_seconds)} left" if job.eta_seconds is not None else ""
-    headline = {"search": "Searching", "pick": "Making the chosen take", "make": "Making the film"}.get(
-        job.kind, "Working"
-    )
     return {
         "id": job.id,
         "message": message,
         "done": job.done,
         "total": job.total,
         "left": left,
-        "headline": headline,
+        "headline": HEADLINES.get(job.kind, "Working"),
     }
 
 

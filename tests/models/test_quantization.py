@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +73,6 @@ def test_a_missing_package_is_told_with_the_command_that_brings_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     card = tiny(CARDS["svd"], tmp_path)
-    monkeypatch.setitem(__import__("sys").modules, "torchao.quantization", None)
+    monkeypatch.setitem(sys.modules, "torchao.quantization", None)
     with pytest.raises(InputError, match=r"pip install -e .\.\[quantization\]"):
         weights.load_pipeline(family("svd").pipeline_class(card), card, tmp_path, torch.float32, "int8")

@@ -24,7 +24,8 @@ def linear_decode(latents: Tensor, frames: int = 4) -> Tensor:
 
 
 def fit(latents: Tensor, pixels: Tensor) -> LinearDecoder:
-    return LinearDecoder.fitted(latents, colours_of(pixels, latents.shape), pixels.shape[2])
+    larger = pixels.shape[4] // latents.shape[4]
+    return LinearDecoder.fitted(latents, colours_of(pixels, latents.shape), pixels.shape[2], larger)
 
 
 def test_frames_that_cannot_be_shared_out_are_refused() -> None:
@@ -47,10 +48,11 @@ def test_it_gives_as_many_frames_as_the_decoder(frames: int, length: int) -> Non
     assert made.abs().max() <= 1
 
 
-def test_its_pictures_are_small_and_keep_their_proportions() -> None:
-    latents = torch.randn(1, 4, 3, 6, 8)
+@pytest.mark.parametrize(("height", "width", "larger"), [(6, 8, 4), (60, 104, 2), (300, 400, 1)])
+def test_its_pictures_are_small_and_never_larger_than_the_decoders(height, width, larger) -> None:
+    latents = torch.randn(1, 4, 1, height, width)
     made = fit(latents, linear_decode(latents))(latents)
-    assert made.shape[3:] == (6 * 32, 8 * 32)
+    assert made.shape[3:] == (height * larger, width * larger)
 
 
 class Decoder(SimpleNamespace):

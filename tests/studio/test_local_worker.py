@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from studio.errors import InputError
-from studio.search import Decoded, Finished, Rough, Step
+from studio.search import Decoded, Finished, Live, Rough, Step
 from studio.timeline import ChunkRequest
 from studio.workers import LocalWorker, Task
 from studio.workers.local import MAX_GALLERIES
@@ -128,6 +128,22 @@ def test_a_clip_gets_the_colours_of_its_guide_where_that_is_asked_for(worker, re
     )
     assert np.abs(matched[0].mean((0, 1)) - (200, 40, 90)).max() < 3  # clipped to 0..255
     assert np.abs(as_made[0].mean((0, 1)) - (200, 40, 90)).max() > 5
+
+
+@pytest.mark.parametrize(("share", "decodings"), [(1e9, 4), (1e-9, 1), (0.0, 1)])
+def test_a_look_uses_the_decoder_only_where_it_fits_its_share_of_the_time(
+    sources, request_, monkeypatch, share, decodings
+):
+    monkeypatch.setattr("studio.workers.local.LOOK_AFTER", 0.0)
+    worker = LocalWorker(sources=sources, threads=1, live_share=share)
+    list(worker.finish(Task("before", request_), 1))  # from now on it is known how long decoding takes
+    vae, decoded = worker._model._pipeline.vae, []
+    decode = vae.decode
+    monkeypatch.setattr(vae, "decode", lambda *args, **more: decoded.append(1) or decode(*args, **more))
+    events = list(worker.finish(Task("now", request_), 2))
+    worker.close()
+    assert len(decoded) == decodings  # the last one is the finished clip
+    assert len([event for event in events if isinstance(event, Live)]) == (3 if share else 0)
 
 
 def test_a_run_has_all_threads_to_itself(sources, request_):

@@ -21,7 +21,7 @@ def bind(page: "Page") -> None:
     def requests(where: dict[str, Any], seconds: float, wanted: ChunkRequest) -> list[ChunkRequest]:
         project_id = where.get("project", "")
         goes_on = bool(project_id) and studio.project(project_id).head is not None
-        prompts = scenes(wanted.prompt or (prompt_before(page, project_id) if goes_on else ""))
+        prompts = scenes(wanted.prompt.strip() or (prompt_before(page, project_id) if goes_on else ""))
         return film(wanted, prompts, studio.card, seconds=seconds or 0, continues=goes_on)
 
     def make(where: dict[str, Any], said: str, seconds: float, *values: Any) -> dict[Any, Any]:

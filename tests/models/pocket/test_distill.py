@@ -117,7 +117,7 @@ def test_a_distillation_can_be_stopped_and_carried_on_with_its_first_teacher(
 ) -> None:
     assets = tmp_path / "assets"
     tiny_lingen(assets)
-    publish(assets, build_generator().state_dict(), {})
+    publish(assets, build_generator().state_dict(), {"steps": 7})
     settings = DistillationSettings(clips=2, stills=2, warmup=1, compile=False)
     distill(assets, encoded, 1, settings, max_steps=2, threads=threads)
     first = torch.load(encoded / "distillation.pt")["teacher"]
@@ -127,6 +127,7 @@ def test_a_distillation_can_be_stopped_and_carried_on_with_its_first_teacher(
         assert torch.equal(value, second[name]), name
     record = json.loads((assets / "transformer" / "training.json").read_text())
     assert (record["steps"], record["settings"]["steps"]) == (3, STEPS)
+    assert record["before"] == {"steps": 7}  # of the teacher, not of the student that lies there by now
     pipeline = LinGenPipeline.from_pretrained(assets)
     pipeline.set_progress_bar_config(disable=True)
     made = pipeline("a cat", height=32, width=32, num_frames=5, num_inference_steps=1, output_type="np")
