@@ -247,7 +247,9 @@ class DiffusersRun(DenoisingRun):
         if self._clip is not None or self._rough is None or not self._rough.ready:
             return self._clip
         pipeline = copy.copy(self._clone)
-        object.__setattr__(pipeline, "vae", self._rough.stand_in())  # the pipeline would register another
+        # by the pipeline's own setter they would be registered in its configuration
+        object.__setattr__(pipeline, "vae", self._rough.stand_in())
+        object.__setattr__(pipeline, "upscaler", None)
         return self._decoded(pipeline)
 
     def _decoded(self, pipeline: Any) -> Clip:

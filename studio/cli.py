@@ -307,7 +307,7 @@ def _images(choices: dict[str, Any]) -> tuple[tuple[str, Path | None], tuple[str
 def _size(text: str) -> tuple[int, int]:
     width, cross, height = text.lower().partition("x")
     if not (cross and width.isdigit() and height.isdigit()):
-        raise InputError(f"A size is written as WxH, e.g. 128x128, not {text!r}.")
+        raise InputError(f"A size is written as WxH, e.g. 256x256, not {text!r}.")
     return int(width), int(height)
 
 

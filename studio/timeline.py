@@ -68,8 +68,8 @@ class ChunkRequest(Frozen):
     prompt: str
     negative_prompt: str = ""
     model: str = "pocket"
-    height: int = 128
-    width: int = 128
+    height: int = 256
+    width: int = 256
     num_frames: int = 17
     num_inference_steps: int = 8
     guidance_scale: float = 1.0

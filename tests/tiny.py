@@ -14,9 +14,9 @@ from tokenizers.pre_tokenizers import BertPreTokenizer
 from tokenizers.processors import TemplateProcessing
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
-from models.lingen import LinGenPipeline, LinGenTransformer3DModel
+from models.lingen import LinGenPipeline, LinGenTransformer3DModel, VideoUpscaler
 
-LINGEN_SIZE = 32
+LINGEN_SIZE = 64
 LINGEN_FRAMES = 9
 
 
@@ -77,7 +77,7 @@ def tiny_transformer(**changes: Any) -> LinGenTransformer3DModel:
     return model.eval()
 
 
-def tiny_lingen(path: str | Path, seed: int = 0) -> None:
+def tiny_lingen(path: str | Path, seed: int = 0, *, upscaled: bool = True) -> None:
     """Save a random LinGen pipeline; it makes 9 frames of 32x32 in well under a second."""
     torch.manual_seed(seed)
     tokenizer = tiny_tokenizer()
@@ -97,4 +97,5 @@ def tiny_lingen(path: str | Path, seed: int = 0) -> None:
         tokenizer=tokenizer,
         transformer=tiny_transformer(),
         scheduler=FlowMatchEulerDiscreteScheduler(shift=2.0),
+        upscaler=VideoUpscaler(channels=8, num_blocks=1) if upscaled else None,
     ).save_pretrained(path)

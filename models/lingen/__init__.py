@@ -11,7 +11,8 @@ import diffusers
 
 from models.lingen.pipeline import LinGenPipeline, LinGenPipelineOutput
 from models.lingen.transformer import LinGenTransformer3DModel
+from models.lingen.upscaler import VideoUpscaler
 
-__all__ = ["LinGenPipeline", "LinGenPipelineOutput", "LinGenTransformer3DModel"]
+__all__ = ["LinGenPipeline", "LinGenPipelineOutput", "LinGenTransformer3DModel", "VideoUpscaler"]
 
 diffusers.LinGenPipeline = LinGenPipeline

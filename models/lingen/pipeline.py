@@ -12,12 +12,14 @@ from diffusers.utils import BaseOutput
 from diffusers.utils.torch_utils import randn_tensor
 from diffusers.video_processor import VideoProcessor
 from torch import Tensor
+from torch.nn.functional import avg_pool3d
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from models.lingen.embeds import Embeds, spread, with_mask
 from models.lingen.transformer import LinGenTransformer3DModel
+from models.lingen.upscaler import VideoUpscaler
 
 OUTPUT_TYPES = ("pil", "np", "pt", "latent")
-Embeds = tuple[Tensor, Tensor]
 
 
 @dataclass
@@ -44,6 +46,7 @@ class LinGenPipeline(DiffusionPipeline):
         tokenizer: its tokenizer.
         transformer: the denoiser.
         scheduler: flow-matching scheduler.
+        upscaler: draws the decoded video larger; without one it stays as the autoencoder draws it.
 
     A call takes:
         prompt, negative_prompt: text; without a negative prompt, guidance starts from the empty one.
@@ -51,7 +54,8 @@ class LinGenPipeline(DiffusionPipeline):
         last_image: a frame to arrive at, in the last latent frame.
         video: the first frames instead of an image; 4n+1 of them are used.
         video_latents: the first frames (one or 4n+1) from `encode_video`, instead of image and video.
-        height, width: multiples of the autoencoder's ratio times the patch size (32 by default).
+        height, width: of the finished video; multiples of the autoencoder's ratio times the patch size, times
+            the upscaler's scale if there is one. By default the size that the transformer was made for.
         num_frames: 4n+1; 1 makes a picture.
         num_inference_steps: network evaluations, each of them twice with guidance.
         guidance_scale: above 1 for classifier-free guidance.
@@ -68,7 +72,8 @@ class LinGenPipeline(DiffusionPipeline):
         max_sequence_length: text tokens.
     """
 
-    model_cpu_offload_seq = "text_encoder->transformer->vae"
+    model_cpu_offload_seq = "text_encoder->transformer->vae->upscaler"
+    _optional_components = ["upscaler"]  # noqa: RUF012
     _callback_tensor_inputs = ["latents", "prompt_embeds", "negative_prompt_embeds"]  # noqa: RUF012
 
     def __init__(
@@ -78,6 +83,7 @@ class LinGenPipeline(DiffusionPipeline):
         tokenizer: PreTrainedTokenizerBase,
         transformer: LinGenTransformer3DModel,
         scheduler: FlowMatchEulerDiscreteScheduler,
+        upscaler: VideoUpscaler | None = None,
     ) -> None:
         super().__init__()
         self.register_modules(
@@ -86,8 +92,10 @@ class LinGenPipeline(DiffusionPipeline):
             tokenizer=tokenizer,
             transformer=transformer,
             scheduler=scheduler,
+            upscaler=upscaler,
         )
-        self.spatial_ratio: int = vae.spatial_compression_ratio
+        self.enlarged: int = upscaler.config.scale if upscaler is not None else 1
+        self.spatial_ratio: int = vae.spatial_compression_ratio * self.enlarged
         self.temporal_ratio: int = vae.temporal_compression_ratio
         self.video_processor = VideoProcessor(vae_scale_factor=self.spatial_ratio)
         self._interrupt = False
@@ -177,9 +185,10 @@ class LinGenPipeline(DiffusionPipeline):
 
     def encode_video(self, pixels: Tensor) -> Tensor:
         """Pixels [B, 3, T, H, W] in -1..1 -> normalised latents [B, C, F, h, w]; no randomness."""
-        latents = (
-            self.vae.encode(pixels.to(self._execution_device, self.vae.dtype)).latent_dist.mode().float()
-        )
+        pixels = pixels.to(self._execution_device, self.vae.dtype)
+        if self.enlarged > 1:
+            pixels = avg_pool3d(pixels, (1, self.enlarged, self.enlarged))
+        latents = self.vae.encode(pixels).latent_dist.mode().float()
         mean, std = self._latent_statistics(latents)
         return (latents - mean) * self.vae.config.scaling_factor / std
 
@@ -187,7 +196,8 @@ class LinGenPipeline(DiffusionPipeline):
         """Normalised latents [B, C, F, h, w] -> pixels [B, 3, T, H, W] in about -1..1."""
         mean, std = self._latent_statistics(latents)
         latents = latents.float() * std / self.vae.config.scaling_factor + mean
-        return self.vae.decode(latents.to(self.vae.dtype), return_dict=False)[0]
+        pixels = self.vae.decode(latents.to(self.vae.dtype), return_dict=False)[0]
+        return pixels if self.upscaler is None else self.upscaler(pixels.to(self.upscaler.dtype))
 
     def _latent_statistics(self, latents: Tensor) -> tuple[Tensor, Tensor]:
         shape = (1, -1, 1, 1, 1)
@@ -300,8 +310,8 @@ class LinGenPipeline(DiffusionPipeline):
         last_image: Any = None,
         video: Any = None,
         video_latents: Tensor | None = None,
-        height: int = 128,
-        width: int = 128,
+        height: int | None = None,
+        width: int | None = None,
         num_frames: int = 17,
         num_inference_steps: int = 8,
         guidance_scale: float = 1.0,
@@ -323,8 +333,10 @@ class LinGenPipeline(DiffusionPipeline):
         Raises:
             ValueError: if the arguments do not fit together; see `check_inputs`.
         """
+        rows, columns = (side * self.spatial_ratio for side in self.transformer.config.sample_size[1:])
+        height, width = rows if height is None else height, columns if width is None else width
         wanted = callback_on_step_end_tensor_inputs or ["latents"]
-        given = None if prompt_embeds is None else _with_mask(prompt_embeds, prompt_attention_mask)
+        given = None if prompt_embeds is None else with_mask(prompt_embeds, prompt_attention_mask)
         self.check_inputs(
             prompt, height, width, num_frames, num_inference_steps, output_type, image, video, given, wanted
         )
@@ -334,10 +346,10 @@ class LinGenPipeline(DiffusionPipeline):
         negative = embeds
         if self.do_classifier_free_guidance:
             if negative_prompt_embeds is not None:
-                negative = _with_mask(negative_prompt_embeds, negative_prompt_attention_mask)
+                negative = with_mask(negative_prompt_embeds, negative_prompt_attention_mask)
             else:
                 negative = self.encode_prompt(negative_prompt or "", 1, max_sequence_length)
-            negative = _spread(negative, batch)
+            negative = spread(negative, batch)
         noise = self.prepare_latents(batch, height, width, num_frames, generator, latents)
         known, mask = self.prepare_condition(noise, image, video, last_image, height, width, video_latents)
         latents = noise * (1 - mask) + known * mask
@@ -345,12 +357,15 @@ class LinGenPipeline(DiffusionPipeline):
         sigmas = torch.linspace(1, 1 / num_inference_steps, num_inference_steps).tolist()
         self.scheduler.set_timesteps(sigmas=sigmas, device=self._execution_device)
         latents = self._denoise(latents, mask, embeds, negative, callback_on_step_end, wanted)
-        frames: Any = latents
-        if output_type != "latent":
-            pixels = self.decode_latents(latents)
-            frames = self.video_processor.postprocess_video(pixels, output_type=output_type)
+        frames = self._finished(latents, output_type)
         self.maybe_free_model_hooks()
         return LinGenPipelineOutput(frames=frames) if return_dict else (frames,)
+
+    def _finished(self, latents: Tensor, output_type: str) -> Any:
+        """Latents as the caller wants them."""
+        if output_type == "latent":
+            return latents
+        return self.video_processor.postprocess_video(self.decode_latents(latents), output_type=output_type)
 
     def _denoise(
         self,
@@ -379,18 +394,3 @@ class LinGenPipeline(DiffusionPipeline):
                     negative = (changed.pop("negative_prompt_embeds", negative[0]), negative[1])
                 progress.update()
         return latents
-
-
-def _with_mask(embeds: Tensor, mask: Tensor | None) -> Embeds:
-    """Text states with their mask; all tokens are real if there is none."""
-    return embeds, torch.ones(embeds.shape[:2], device=embeds.device) if mask is None else mask
-
-
-def _spread(embeds: Embeds, batch: int) -> Embeds:
-    """Repeat text states to the size of the batch."""
-    if batch % embeds[0].shape[0]:
-        raise ValueError(
-            f"{embeds[0].shape[0]} negative prompts were given for {batch} videos; give one, or one each."
-        )
-    times = batch // embeds[0].shape[0]
-    return embeds[0].repeat_interleave(times, 0), embeds[1].repeat_interleave(times, 0)

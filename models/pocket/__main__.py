@@ -165,6 +165,25 @@ def decoder(
 
 
 @app.command()
+def upscaler(
+    *,
+    minutes: Minutes = 15.0,
+    max_steps: Steps = None,
+    resume: Resume = True,
+    threads: Threads = 1,
+    seed: Seed = 0,
+    work: Work = Path("var/pocket"),
+    out: Annotated[Path, typer.Option(help="Folder of the pipeline.")] = Path("assets/pocket"),
+) -> None:
+    """Trains the upscaler that draws the decoded clips twice as large."""
+    from models.pocket.train_upscaler import UpscalerSettings, train_upscaler
+    from models.pocket.training import start_over
+
+    start_over(resume, work / "upscaler.pt", work / "upscaler.jsonl")
+    train_upscaler(out, work, minutes, UpscalerSettings(seed=seed), max_steps, threads)
+
+
+@app.command()
 def clip(
     *,
     minutes: Minutes = 10.0,

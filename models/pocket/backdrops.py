@@ -228,8 +228,8 @@ def draw_backdrop(setting: str, time: str, weather: str, seed: int) -> np.ndarra
     return np.asarray(canvas.image)
 
 
-def draw_falling(weather: str, seed: int) -> np.ndarray:
-    """A tile of rain or snow that repeats downwards, coverage ``float32 [128, 128]`` of 0 to 1."""
+def draw_falling(weather: str, seed: int, size: int = 128) -> np.ndarray:
+    """A tile of rain or snow that repeats downwards, coverage ``float32 [size, size]`` of 0 to 1."""
     rng = np.random.default_rng(seed)
     image = Image.new("L", (128 * SCALE, 128 * SCALE))
     draw = ImageDraw.Draw(image)
@@ -240,5 +240,5 @@ def draw_falling(weather: str, seed: int) -> np.ndarray:
                 draw.line([x, y + shift, x - 6, y + 30 + shift], fill=190, width=4)
             else:
                 draw.ellipse([x - r, y + r * 2 + shift - r, x + r, y + r * 2 + shift + r], fill=235)
-    small = image.resize((128, 128), Image.Resampling.BOX)
-    return np.asarray(small, np.float32) / 255
+    tile = image.resize((size, size), Image.Resampling.BOX)
+    return np.asarray(tile, np.float32) / 255

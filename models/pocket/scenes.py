@@ -138,14 +138,15 @@ def _actor_path(
     return x, y, size, angle
 
 
-def _view(scene: Scene, frames: np.ndarray) -> torch.Tensor:
-    """The backdrop through the camera, float ``[n, 3, 128, 128]`` of 0 to 255."""
+def _view(scene: Scene, frames: np.ndarray, size: int) -> torch.Tensor:
+    """The backdrop through the camera, float ``[n, 3, size, size]`` of 0 to 255."""
     count = len(frames)
     picture = draw_backdrop(scene.setting, scene.time, scene.weather, scene.seed)
     backdrop = torch.from_numpy(picture.copy()).permute(2, 0, 1)[None].float()
     if scene.camera == "still":
         left = (WIDTH - SIZE) // 2 * SCALE
-        return F.avg_pool2d(backdrop[..., left : left + SIZE * SCALE], SCALE).expand(count, -1, -1, -1)
+        middle = backdrop[..., left : left + SIZE * SCALE]
+        return F.avg_pool2d(middle, SIZE * SCALE // size).expand(count, -1, -1, -1)
     t = torch.from_numpy(frames).float() / (NUM_FRAMES - 1)
     theta = torch.zeros(count, 2, 3)
     zoom = 1 / (1 + 0.25 * t) if scene.camera == "zoom in" else torch.ones(count)
@@ -153,19 +154,20 @@ def _view(scene: Scene, frames: np.ndarray) -> torch.Tensor:
     if scene.camera.startswith("pan"):
         room = 1 - SIZE / WIDTH
         theta[:, 0, 2] = (t - 0.5) * 2 * room * (-1 if scene.camera == "pan left" else 1)
-    grid = F.affine_grid(theta, [count, 3, SIZE, SIZE], align_corners=False)
+    grid = F.affine_grid(theta, [count, 3, size, size], align_corners=False)
     return F.grid_sample(backdrop.expand(count, -1, -1, -1), grid, padding_mode="border", align_corners=False)
 
 
 def _place(
     actor: Actor, scene: Scene, loop: np.ndarray, frames: np.ndarray, picture: torch.Tensor
 ) -> torch.Tensor:
-    """Lays an actor's loop over the picture ``[n, 3, 128, 128]``, with a soft shadow if there is ground."""
+    """Lays an actor's loop over the picture ``[n, 3, side, side]``, with a soft shadow if there is ground."""
+    side = picture.shape[-1]
     path = _actor_path(actor, scene.camera, frames)
     x, y, size, angle = (torch.from_numpy(v).float() for v in path)
     kind = subject_by_noun(actor.noun).kind
     if scene.setting in GROUNDED and kind != "flyer" and actor.motion not in ("up", "down", "circles"):
-        axis = (torch.arange(SIZE) + 0.5) / SIZE
+        axis = (torch.arange(side) + 0.5) / side
         ground = (
             (y + size * 0.46)
             if actor.motion != "jumps"
@@ -177,26 +179,31 @@ def _place(
     poses = loop[(actor.phase + frames) % loop.shape[0]]
     sprite = torch.from_numpy(poses).permute(0, 3, 1, 2).float()
     cos, sin = torch.cos(angle) / size, torch.sin(angle) / size
-    side = -1.0 if actor.mirrored else 1.0
+    way = -1.0 if actor.mirrored else 1.0
     cx, cy = 2 * x - 1, 2 * y - 1
     theta = torch.stack(
-        [side * cos, side * sin, -side * (cos * cx + sin * cy), -sin, cos, sin * cx - cos * cy], dim=1
+        [way * cos, way * sin, -way * (cos * cx + sin * cy), -sin, cos, sin * cx - cos * cy], dim=1
     ).view(len(frames), 2, 3)
-    grid = F.affine_grid(theta, [len(frames), 4, SIZE, SIZE], align_corners=False)
+    grid = F.affine_grid(theta, [len(frames), 4, side, side], align_corners=False)
     placed = F.grid_sample(sprite, grid, align_corners=False)
     tint = torch.tensor(SUBJECT_TINTS[scene.time]).view(1, 3, 1, 1)
     return picture * (1 - placed[:, 3:] / 255) + placed[:, :3] * tint
 
 
-def render(scene: Scene, sprites: dict[str, np.ndarray], frames: tuple[int, ...] | None = None) -> np.ndarray:
-    """The scene as a clip ``uint8 [17, 128, 128, 3]`` at 8 fps, or only some of its frames."""
+def render(
+    scene: Scene, sprites: dict[str, np.ndarray], frames: tuple[int, ...] | None = None, size: int = SIZE
+) -> np.ndarray:
+    """The scene as a clip ``uint8 [17, size, size, 3]`` at 8 fps, or only some of its frames.
+
+    The same scene can be drawn at 128 pixels, which is what the model learns, and at 256.
+    """
     numbers = np.arange(NUM_FRAMES) if frames is None else np.array(frames)
-    picture = _view(scene, numbers)
+    picture = _view(scene, numbers, size)
     for actor in scene.actors:
         picture = _place(actor, scene, sprites[actor.noun], numbers, picture)
     if scene.weather in ("rain", "snow"):
-        tile = draw_falling(scene.weather, scene.seed)
-        speed = 13 if scene.weather == "rain" else 4
+        tile = draw_falling(scene.weather, scene.seed, size)
+        speed = (13 if scene.weather == "rain" else 4) * size // SIZE
         fall = torch.from_numpy(np.stack([np.roll(tile, speed * n, axis=0) for n in numbers]))[:, None]
         light = torch.tensor((214.0, 228.0, 246.0) if scene.weather == "rain" else (255.0, 255.0, 255.0))
         cover = fall * (0.6 if scene.weather == "rain" else 0.95)

@@ -1,7 +1,8 @@
 """Fetches the animated emoji with the npm client and packs the cast's frames into one array file.
 
 Sprites are float-free: ``uint8 [subject, frame, 96, 96, 4]`` RGBA with *premultiplied* colour, sampled at 8
-frames a second (24 frames, a 3 second loop, repeated for shorter loops).
+frames a second (24 frames, a 3 second loop, repeated for shorter loops). A second file holds them twice as
+large, for pictures of 256 pixels.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from models.errors import InputError
 from models.pocket.subjects import SUBJECTS, Subject
 
 PACKAGES = tuple(f"@lobehub/fluent-emoji-anim-{part}@1.0.0" for part in (1, 2, 3, 4))
-SPRITE_SIZE = 96
+SPRITE_SIZE, FINE_SIZE = 96, 192
 SPRITE_FRAMES = 24
 FPS = 8
 CLIP_LOCATION = Path("var/pocket")
@@ -58,8 +59,8 @@ def find_animation(cache: Path, subject: Subject) -> Path:
     )
 
 
-def read_frames(path: Path) -> np.ndarray:
-    """Loop of one animation as premultiplied RGBA, ``uint8 [24, 96, 96, 4]`` at 8 fps, looks left."""
+def read_frames(path: Path, size: int = SPRITE_SIZE) -> np.ndarray:
+    """Loop of one animation as premultiplied RGBA, ``uint8 [24, size, size, 4]`` at 8 fps, looks left."""
     with Image.open(path) as image:
         count = getattr(image, "n_frames", 1)
         seconds_a_frame = (image.info.get("duration") or 42) / 1000
@@ -69,28 +70,26 @@ def read_frames(path: Path) -> np.ndarray:
             index = round(number / FPS / seconds_a_frame) % count
             if index not in decoded:
                 image.seek(index)
-                small = (
-                    image.convert("RGBA")
-                    .convert("RGBa")
-                    .resize((SPRITE_SIZE, SPRITE_SIZE), Image.Resampling.BOX)
-                )
-                decoded[index] = np.frombuffer(small.tobytes(), np.uint8).reshape(SPRITE_SIZE, SPRITE_SIZE, 4)
+                small = image.convert("RGBA").convert("RGBa").resize((size, size), Image.Resampling.BOX)
+                decoded[index] = np.frombuffer(small.tobytes(), np.uint8).reshape(size, size, 4)
             frames.append(decoded[index])
     return np.stack(frames)
 
 
 def pack_sprites(cache: Path, out: Path = CLIP_LOCATION) -> Path:
-    """Writes ``out/sprites.npz`` for the whole cast and returns its path."""
+    """Writes ``sprites.npz`` and ``sprites-fine.npz`` of the whole cast to ``out``; returns the first."""
     fetch_packages(cache)
-    frames = np.stack([read_frames(find_animation(cache, subject)) for subject in SUBJECTS])
     out.mkdir(parents=True, exist_ok=True)
-    path = out / "sprites.npz"
-    np.savez_compressed(path, frames=frames, nouns=np.array([subject.noun for subject in SUBJECTS]))
-    return path
+    found = [find_animation(cache, subject) for subject in SUBJECTS]
+    nouns = np.array([subject.noun for subject in SUBJECTS])
+    for name, size in (("sprites", SPRITE_SIZE), ("sprites-fine", FINE_SIZE)):
+        frames = np.stack([read_frames(path, size) for path in found])
+        np.savez_compressed(out / f"{name}.npz", frames=frames, nouns=nouns)
+    return out / "sprites.npz"
 
 
 def load_sprites(path: Path = CLIP_LOCATION / "sprites.npz") -> dict[str, np.ndarray]:
-    """Noun to its frames ``uint8 [24, 96, 96, 4]``, premultiplied.
+    """Noun to its frames ``uint8 [24, 96, 96, 4]``, or of 192 pixels, premultiplied.
 
     Raises InputError if the file has not been made yet.
     """

@@ -18,6 +18,7 @@ from models.pocket.generator import as_made, build_generator, build_scheduler, d
 from models.pocket.latents import LatentSet, load_latents
 from models.pocket.team import Team
 from models.pocket.text_encoder import load_text_encoder, text_states
+from models.pocket.train_upscaler import published_upscaler
 from models.pocket.training import (
     AveragedWeights,
     Progress,
@@ -171,7 +172,8 @@ def publish(assets: Path, weights: dict[str, Tensor], record: dict[str, object])
     shutil.rmtree(assets / "transformer", ignore_errors=True)
     encoder, tokenizer = load_text_encoder(assets)
     vae = AutoencoderKLLTXVideo.from_pretrained(assets / "vae")
-    pipeline = LinGenPipeline(vae, encoder, tokenizer, model, build_scheduler())
+    upscaler = published_upscaler(assets)
+    pipeline = LinGenPipeline(vae, encoder, tokenizer, model, build_scheduler(), upscaler)
     pipeline.save_config(assets)
     model.half().save_pretrained(assets / "transformer", max_shard_size="14MB")
     pipeline.scheduler.save_pretrained(assets / "scheduler")

@@ -17,11 +17,13 @@ import numpy as np
 from models.catalog import ASSETS, load_model
 from models.clip import Clip, Frames
 from models.continuation import prefix_lengths
+from models.lingen import VideoUpscaler
 from models.metrics.flow import direction, mean_flow
 from models.placement import use_threads
-from models.pocket.autoencoder import decode, encode, load_autoencoder, psnr
+from models.pocket.autoencoder import decode, encode, load_autoencoder, psnr, to_pixels
 from models.pocket.corpus import cast
-from models.pocket.scenes import render
+from models.pocket.scenes import SIZE, Scene, render
+from models.pocket.train_upscaler import FINE_SPRITES, enlarged, published_upscaler
 from models.pocket.zero_shot import Namer, setting_namer, subject_namer
 from models.scoring.clip_space import ClipSpace
 from models.scoring.guide import GuideScorer
@@ -87,7 +89,9 @@ class Laboratory:
         model: makes clips.
         space: the CLIP model.
         vae: the model's autoencoder.
+        upscaler: what draws its clips larger, if the model has one.
         sprites: of which scenes are rendered.
+        fine: the same, for scenes as large as the upscaler draws them.
         plan: what is to be done.
         tick, keep: told of every clip.
     """
@@ -95,7 +99,9 @@ class Laboratory:
     model: VideoModel
     space: ClipSpace
     vae: Any
+    upscaler: VideoUpscaler | None
     sprites: dict[str, Frames]
+    fine: dict[str, Frames]
     plan: Plan
     tick: Tick = lambda done, total: None
     keep: Keep = lambda name, prompt, clip: None
@@ -153,10 +159,22 @@ def corpus_clips(lab: Laboratory, held: bool) -> list[tuple[Case, Clip]]:
         if held:
             error = (coded.frames.astype(np.float32) - rendered.frames) / 127.5
             tally.add("autoencoder", f"autoencoded, {group}", psnr(float((error**2).mean())))
+            if lab.upscaler is not None:
+                enlarging(lab, lab.upscaler, coded, case.scene)
         if case.direction is not None:
             seam(tally, "rendered, no seam", rendered.frames, len(rendered) - SEAM)
             moving.append((case, made))
     return moving
+
+
+def enlarging(lab: Laboratory, upscaler: VideoUpscaler, coded: Clip, scene: Scene) -> None:
+    """How near an autoencoded clip, drawn larger, comes to the scene rendered as large."""
+    true = to_pixels(render(scene, lab.fine, size=SIZE * upscaler.scale)[None])
+    for name, large in zip(
+        ("bicubic", "upscaler"), enlarged(upscaler, to_pixels(coded.frames[None])), strict=True
+    ):
+        error = float((large.clamp(-1, 1) - true).square().mean())
+        lab.tally.add("autoencoder, enlarged", f"{name}, held-out combinations", psnr(error))
 
 
 def outside_words(lab: Laboratory) -> None:
@@ -268,7 +286,9 @@ def pocket(
         )
         model.card.check_steps(plan.steps)
         vae = load_autoencoder(folder / "vae")
-        figures = evaluate(Laboratory(model, space, vae, sprites, plan, tick, keep))
+        upscaler = published_upscaler(folder)
+        fine = cast(FINE_SPRITES) if upscaler is not None else {}
+        figures = evaluate(Laboratory(model, space, vae, upscaler, sprites, fine, plan, tick, keep))
     finally:
         model.close()
     return PocketReport(

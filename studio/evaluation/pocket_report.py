@@ -8,7 +8,12 @@ from collections.abc import Iterator
 from studio.evaluation.report import Machine
 from studio.timeline import Frozen
 
-UNITS = {"autoencoder": "dB", "flow before the seam": "px/frame", "flow after the seam": "px/frame"}
+UNITS = {
+    "autoencoder": "dB",
+    "autoencoder, enlarged": "dB",
+    "flow before the seam": "px/frame",
+    "flow after the seam": "px/frame",
+}
 """Units of measures; what is missing is a share of cases."""
 
 CHANCE = {"subject": 1 / 40, "setting": 1 / 8, "direction": 1 / 4, "outside word": 1 / 40}

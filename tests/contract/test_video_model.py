@@ -268,7 +268,7 @@ def test_a_model_that_animates_an_image_asks_for_one(model):
         {"num_frames": -3},
         {"num_frames": 100_001},
         {"height": 33},
-        {"width": -32},
+        {"width": -64},
         {"width": 100_000},
         {"guide": np.zeros((0, 32, 32, 3), np.uint8)},
         {"guide": np.zeros((32, 32), np.uint8)},

@@ -110,4 +110,4 @@ def test_a_model_without_lora_says_so(tmp_path, files):
     tiny_lingen(tmp_path)
     model = DiffusersModel.load(card("pocket"), device="cpu", source=tmp_path)
     with pytest.raises(InputError, match="Pocket takes no LoRA"):
-        model.encode("a fox", height=32, width=32, num_frames=9, loras=[Lora(files[0])])
+        model.encode("a fox", height=64, width=64, num_frames=9, loras=[Lora(files[0])])

@@ -13,8 +13,8 @@ from studio.timeline import ChunkRequest
 
 TINY = ChunkRequest(
     prompt="a fox runs",
-    height=32,
-    width=32,
+    height=64,
+    width=64,
     num_frames=9,
     num_inference_steps=4,
     guidance_scale=4.0,
@@ -22,7 +22,7 @@ TINY = ChunkRequest(
     candidates=3,
     seed=7,
 )
-"""A request of the tiny pipeline: 9 frames of 32x32, m = 3, k = 2, s = 4, with guidance."""
+"""A request of the tiny pipeline: 9 frames of 64x64, m = 3, k = 2, s = 4, with guidance."""
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,7 @@ from studio.media import count_frames, read_frames, read_info
 from studio.store import Store
 
 ROOT = Path(__file__).parents[2]
-TINY = ["--size", "32x32", "--frames", "9", "--steps", "3", "-k", "2", "-m", "2", "--seed", "7"]
+TINY = ["--size", "64x64", "--frames", "9", "--steps", "3", "-k", "2", "-m", "2", "--seed", "7"]
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -87,7 +87,7 @@ def told(environment, monkeypatch, capsys):
 def test_make_writes_the_film_and_says_where_the_project_lies(made):
     film = made.folder / "fox.mp4"
     assert count_frames(film) == 9 + 4
-    assert (read_info(film).width, read_info(film).height) == (32, 32)
+    assert (read_info(film).width, read_info(film).height) == (64, 64)
     assert str(film) in made.done.stdout
     assert str(made.folder / "data") in made.done.stdout
 
@@ -139,7 +139,7 @@ def test_the_same_film_is_made_by_extending_in_another_process(made, tmp_path, s
         (["make", "a fox", "-k", "30"], "Lower k"),
         (["make", "a fox", "-m", "0"], "1 to 32 candidates"),
         (["make", "a fox", "-m", "99"], "1 to 32 candidates"),
-        (["make", "a fox", "--size", "33x33"], "multiples of 32"),
+        (["make", "a fox", "--size", "65x65"], "multiples of 64"),
         (["make", "a fox", "--size", "big"], "WxH"),
         (["make", "a fox", "--frames", "10"], "Try 9 or 13"),
         (["make", "a fox", "--seed", "-1"], "whole number"),

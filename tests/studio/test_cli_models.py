@@ -26,7 +26,7 @@ def test_models_lists_every_model_with_what_it_takes(told):
     code, out, _ = told("models")
     assert code == 0
     lines = [line.split() for line in out.splitlines()]
-    assert ["pocket", "text", "or", "image", "17", "frames", "of", "128x128", "1", "GB", "yes"] in lines
+    assert ["pocket", "text", "or", "image", "17", "frames", "of", "256x256", "1", "GB", "yes"] in lines
     assert len(lines) > 10
 
 

@@ -11,7 +11,7 @@ from tests.studio.test_studio import made
 REQUEST = ChunkRequest(
     prompt="a fox", candidates=4, preview_steps=4, num_inference_steps=20, guidance_scale=4.0
 )
-MEASURED = {"evaluation 128x128x17": 0.1, "decode 128x128x17": 0.5, "judge 128x128x17": 0.1}
+MEASURED = {"evaluation 256x256x17": 0.1, "decode 256x256x17": 0.5, "judge 256x256x17": 0.1}
 
 
 def measured(model: str, key: str) -> float | None:
@@ -54,4 +54,4 @@ def test_a_run_leaves_its_timings_for_the_next_cost(studio, request_):
     made(studio, request_)
     cost = studio.cost(request_)
     assert 0 < cost.preview_seconds < cost.seconds
-    assert studio.cost(request_.model_copy(update={"width": 64})).seconds is None
+    assert studio.cost(request_.model_copy(update={"width": 128})).seconds is None

@@ -35,7 +35,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch, sources: dict[str, str]) -> None:
         frames[:, 16:80, 16:80] = (255 - 6 * index, 6 * index, 128, 255)
         sprites[noun] = frames
     monkeypatch.setenv("STUDIO_SOURCES", json.dumps(sources))
-    monkeypatch.setattr(module, "cast", lambda: sprites)
+    monkeypatch.setattr(module, "cast", lambda path=None: sprites)
     monkeypatch.setattr(module, "CHAINS", 1)
     for noun in list(OUTSIDE)[2:]:
         monkeypatch.delitem(OUTSIDE, noun)

@@ -14,7 +14,7 @@ PARTNER = dataclasses.replace(
 WORDS = dataclasses.replace(PARTNER, name="words", takes_image=False, prefix_frames=0, partner="partner",
                             num_frames=17, num_inference_steps=20, guidance_scale=4.0)  # fmt: skip
 CARDS = {each.name: each for each in (PARTNER, WORDS)}
-REQUEST = ChunkRequest(prompt="a fox", model="words", height=128, width=160, num_frames=17,
+REQUEST = ChunkRequest(prompt="a fox", model="words", height=128, width=192, num_frames=17,
                        num_inference_steps=20, guidance_scale=4.0)  # fmt: skip
 
 
@@ -22,7 +22,7 @@ def test_the_partner_continues_with_its_own_defaults_at_the_size_of_the_film():
     made = handed_over(REQUEST, CARDS.__getitem__)
     assert (made.model, made.prompt, made.seed) == ("partner", "a fox", REQUEST.seed)
     assert (made.num_frames, made.num_inference_steps, made.guidance_scale) == (25, 40, 6.0)
-    assert (made.height, made.width) == (128, 160)
+    assert (made.height, made.width) == (128, 192)
 
 
 def test_what_was_chosen_by_hand_stands():

@@ -13,7 +13,7 @@ SMALL = {"height": 32, "width": 32, "num_frames": 9, "num_inference_steps": 3, "
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("lingen")
-    tiny_lingen(path)
+    tiny_lingen(path, upscaled=False)
     return path
 
 

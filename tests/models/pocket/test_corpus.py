@@ -34,6 +34,15 @@ def test_single_frames_are_those_of_the_clip(sprites: dict[str, np.ndarray]) -> 
         np.testing.assert_array_equal(render(scene, sprites, (4, 16)), render(scene, sprites)[[4, 16]])
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_a_scene_twice_as_large_shows_the_same(sprites: dict[str, np.ndarray], seed: int) -> None:
+    scene = draw_scene(np.random.default_rng(seed))
+    fine = {noun: frames.repeat(2, 1).repeat(2, 2) for noun, frames in sprites.items()}
+    large = render(scene, fine, (0, 9), size=256).astype(float)
+    smaller = large.reshape(2, 128, 2, 128, 2, 3).mean((2, 4))
+    assert np.abs(smaller - render(scene, sprites, (0, 9))).mean() < 2.5
+
+
 def test_a_batch_depends_on_its_seed_alone(sprites: dict[str, np.ndarray]) -> None:
     clips, captions, scenes = corpus.clip_batch(5, 2)
     again = corpus.clip_batch(5, 2)

@@ -130,5 +130,5 @@ def test_a_distillation_can_be_stopped_and_carried_on_with_its_first_teacher(
     assert record["before"] == {"steps": 7}  # of the teacher, not of the student that lies there by now
     pipeline = LinGenPipeline.from_pretrained(assets)
     pipeline.set_progress_bar_config(disable=True)
-    made = pipeline("a cat", height=32, width=32, num_frames=5, num_inference_steps=1, output_type="np")
+    made = pipeline("a cat", height=64, width=64, num_frames=5, num_inference_steps=1, output_type="np")
     assert made.frames.any()

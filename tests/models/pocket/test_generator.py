@@ -150,7 +150,7 @@ def test_a_training_can_be_stopped_carried_on_and_published(encoded, tmp_path, t
     pipeline = LinGenPipeline.from_pretrained(assets)
     pipeline.set_progress_bar_config(disable=True)
     assert pipeline(
-        "a cat", height=32, width=32, num_frames=5, num_inference_steps=1, output_type="np"
+        "a cat", height=64, width=64, num_frames=5, num_inference_steps=1, output_type="np"
     ).frames.any()
 
 
