@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from models import cards
 from models.errors import InputError
+from models.gguf_networks import Networks
 from models.video_model import ModelCard
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def load_model(
     source: Path | str | None = None,
     tell: Callable[[str], None] | None = None,
     threads: int | None = None,
+    networks: Networks | None = None,
 ) -> DiffusersModel:
     """Load the weights of a model, after downloading them where they are on the hub only.
 
@@ -69,6 +71,7 @@ def load_model(
         source: a folder to load from in place of the card's own.
         tell: is given a sentence on the download now and then.
         threads: CPU threads of the model's runs; None takes those that a new thread gets.
+        networks: GGUF files of its denoising networks, see `models.gguf_networks`.
 
     Raises:
         InputError: if there is no such model, the hub is out of reach, its weights are missing or damaged,
@@ -76,7 +79,9 @@ def load_model(
     """
     from models.diffusers_run import DiffusersModel
 
-    return DiffusersModel.load(card(name), device=device, source=source, tell=tell, threads=threads)
+    return DiffusersModel.load(
+        card(name), device=device, source=source, tell=tell, threads=threads, networks=networks
+    )
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ from models.adapters import Adapters
 from models.clip import Clip, Frames
 from models.continuation import fit_guide, fit_picture
 from models.families import Family, family
+from models.gguf_networks import Networks, with_networks
 from models.placing import place
 from models.prompt_memory import PromptMemory
 from models.rough_decoder import RoughDecoder
@@ -303,14 +304,16 @@ class DiffusersModel(VideoModel):
         source: Path | str | None = None,
         tell: Callable[[str], None] | None = None,
         threads: int | None = None,
+        networks: Networks | None = None,
     ) -> DiffusersModel:
         """Load a checkpoint; see `models.catalog.load_model`."""
+        networks = networks or {}
+        wanted = with_networks(card, networks)
+        where = placement.choose(wanted, placement.this_machine(), device, rounded=bool(networks))
         if source is None and download.on_hub(card):
-            source = download.fetch(card, tell)
-        where = placement.choose(card, placement.this_machine(), device)
-        pipeline = weights.load_pipeline(
-            family(card.family).pipeline_class(card), card, source, getattr(torch, where.dtype), where.storage
-        )
+            source = download.fetch(card, tell, without=networks)
+        dtype, pipeline_class = getattr(torch, where.dtype), family(card.family).pipeline_class(card)
+        pipeline = weights.load_pipeline(pipeline_class, card, source, dtype, where.storage, networks)
         if card.shift is not None:
             pipeline.scheduler = shifted(pipeline.scheduler, card.shift)
         return cls(card, place(pipeline, where), where.reason, threads)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,23 +51,28 @@ def on_hub(card: ModelCard) -> bool:
     return not Path(card.source).is_absolute()
 
 
-def is_here(card: ModelCard) -> bool:
-    """Whether a model can be loaded without the network: its folder, or a whole download of it, is there."""
+def is_here(card: ModelCard, without: Iterable[str] = ()) -> bool:
+    """Whether a model can be loaded without the network: its folder, or a whole download of it, is there.
+
+    Args:
+        card: of the checkpoint.
+        without: parts whose weights come from elsewhere, e.g. `transformer`.
+    """
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     if not on_hub(card):
         return Path(card.source).is_dir()
     try:
-        for choice in _choices(card):
+        for choice in _choices(card, without):
             snapshot_download(**choice, local_files_only=True)
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError, ValueError):
         return False
     return True
 
 
-def plan(card: ModelCard) -> Plan:
-    """Ask the hub how large a checkpoint is, and look what of it is here already.
+def plan(card: ModelCard, without: Iterable[str] = ()) -> Plan:
+    """Ask the hub how large a checkpoint is, and look what of it is here already; arguments as `is_here`.
 
     Raises:
         InputError: if the hub is out of reach, does not know the checkpoint, or does not hand it out.
@@ -76,19 +81,20 @@ def plan(card: ModelCard) -> Plan:
 
     files: list[Any] = []
     with _in_words(card):
-        for choice in _choices(card):
+        for choice in _choices(card, without):
             files += snapshot_download(**choice, dry_run=True, tqdm_class=_bar(None))
     size = sum(file.file_size or 0 for file in files)
     missing = sum(file.file_size or 0 for file in files if file.will_download)
     return Plan(size, missing, _free())
 
 
-def fetch(card: ModelCard, tell: Tell | None = None) -> Path | None:
+def fetch(card: ModelCard, tell: Tell | None = None, without: Iterable[str] = ()) -> Path | None:
     """Download what of a checkpoint is not here yet; broken downloads are carried on.
 
     Args:
         card: of the checkpoint.
         tell: hears about the progress, from other threads; what it raises ends the download.
+        without: as `is_here`.
 
     Returns:
         The folder of the pipeline; None for one that is gathered from several repositories by their ids, all
@@ -100,16 +106,17 @@ def fetch(card: ModelCard, tell: Tell | None = None) -> Path | None:
     from huggingface_hub import snapshot_download
 
     how: dict[str, Any] = {"local_files_only": True}
-    if not is_here(card):
-        how = {"tqdm_class": _bar(_progress(card, tell))}
+    without = tuple(without)
+    if not is_here(card, without):
+        how = {"tqdm_class": _bar(_progress(card, tell, without))}
     with _in_words(card):
-        folders = [Path(snapshot_download(**choice, **how)) for choice in _choices(card)]
+        folders = [Path(snapshot_download(**choice, **how)) for choice in _choices(card, without)]
     return folders[0] if (folders[0] / "model_index.json").is_file() else None
 
 
-def _progress(card: ModelCard, tell: Tell | None) -> Callable[[int], None]:
+def _progress(card: ModelCard, tell: Tell | None, without: Iterable[str]) -> Callable[[int], None]:
     """What tells how many bytes have arrived, if there is room for all that are missing."""
-    wanted = plan(card)
+    wanted = plan(card, without)
     if wanted.free < wanted.missing + SPARE_GB * 2**30:
         raise InputError(
             f"{card.title} needs {in_gb(wanted.missing)} on the disk and {in_gb(wanted.free)} are free. Make "
@@ -130,14 +137,15 @@ def in_gb(size: int) -> str:
     return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
 
 
-def _choices(card: ModelCard) -> list[dict[str, Any]]:
+def _choices(card: ModelCard, without: Iterable[str]) -> list[dict[str, Any]]:
     """What to ask of each repository, the card's own first."""
+    elsewhere = [f"{part}/*.safetensors*" for part in without]
     return [
         {
             "repo_id": repository,
             "revision": (card.revision or None) if repository == card.source else None,
             "allow_patterns": list(patterns),
-            "ignore_patterns": list(OTHERS),
+            "ignore_patterns": [*OTHERS, *elsewhere],
         }
         for repository, patterns in (card.parts or {card.source: FILES}).items()
     ]

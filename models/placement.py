@@ -74,7 +74,9 @@ class Placement:
     tiling: bool = False
 
 
-def choose(card: ModelCard, machine: Machine, wishes: Wishes | str | None = None) -> Placement:
+def choose(
+    card: ModelCard, machine: Machine, wishes: Wishes | str | None = None, *, rounded: bool = False
+) -> Placement:
     """Choose device, number format and what is kept where.
 
     Small models stay in float32 everywhere: on a GPU they are bound by launches, not by arithmetic, and a
@@ -86,11 +88,17 @@ def choose(card: ModelCard, machine: Machine, wishes: Wishes | str | None = None
         card: what is to be loaded; its memory is an estimate, and so is the choice.
         machine: what there is.
         wishes: what was set by hand, or only a device.
+        rounded: whether the network's weights are rounded in their file, so that they stay as they are.
 
     Raises:
-        InputError: if CUDA was asked for and there is none, or a wish needs a CUDA device.
+        InputError: if CUDA was asked for and there is none, a wish needs a CUDA device, or rounded weights
+            were to be rounded again.
     """
     wishes = Wishes(device=wishes) if isinstance(wishes, str) else wishes or Wishes()
+    if rounded and wishes.storage not in (None, "full"):
+        raise InputError(
+            f"The weights of {card.title} come rounded from a GGUF file. Leave storage out, or the file."
+        )
     cuda, reason = _device(card, machine, wishes)
     if not cuda:
         if wishes.storage == "nf4":
@@ -105,7 +113,7 @@ def choose(card: ModelCard, machine: Machine, wishes: Wishes | str | None = None
         return Placement(wishes.device or "cpu", "float32", reason, "none", wishes.storage or "full",
                          wishes.attention, tiling)  # fmt: skip
     dtype = "bfloat16" if card.memory_gb > 4 and machine.bfloat16 else "float32"
-    offload, storage, how = _fit(card, machine, dtype)
+    offload, storage, how = _fit(card, machine, dtype, rounded)
     if wishes.offload or wishes.storage:
         offload, storage = wishes.offload or offload, wishes.storage or storage
         how = "as it was set by hand"
@@ -140,7 +148,7 @@ def _device(card: ModelCard, machine: Machine, wishes: Wishes) -> tuple[bool, st
     return True, ""
 
 
-def _fit(card: ModelCard, machine: Machine, dtype: str) -> tuple[Offload, Storage, str]:
+def _fit(card: ModelCard, machine: Machine, dtype: str, rounded: bool) -> tuple[Offload, Storage, str]:
     """How a model is made to fit the CUDA device, and why."""
     free = machine.cuda_memory_gb or 0.0
     wide = 2.0 if dtype == "float32" and card.memory_gb > 4 else 1.0  # cards count 16 bits a weight
@@ -156,7 +164,7 @@ def _fit(card: ModelCard, machine: Machine, dtype: str) -> tuple[Offload, Storag
         return "disk", "full", f"a few layers at a time and the rest on disk, {lacking}, with {ram}"
     if free >= largest + ACTIVATIONS:
         return "model", "full", f"one part of it at a time, {lacking}"
-    if free >= halved + ACTIVATIONS and dtype == "bfloat16":
+    if free >= halved + ACTIVATIONS and dtype == "bfloat16" and not rounded:
         return "model", "float8", f"one part of it at a time and the network in 8 bits, {lacking}"
     return "group", "full", f"a few layers at a time, {lacking}"
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from models.errors import InputError
+from models.gguf_networks import Networks, load_network
 from models.placement import Storage
 from models.video_model import ModelCard
 
@@ -84,6 +85,7 @@ def load_pipeline(
     source: Path | str | None,
     dtype: Any,
     storage: Storage = "full",
+    networks: Networks | None = None,
 ) -> Any:
     """Load a pipeline from a folder or from the hub, in evaluation mode.
 
@@ -93,6 +95,7 @@ def load_pipeline(
         source: a folder or hub id in place of the card's.
         dtype: torch dtype of the weights.
         storage: `int8` and `nf4` round the denoising network's weights while they are loaded.
+        networks: GGUF files of the denoising networks, in place of the folder's.
 
     Raises:
         InputError: if files are missing or damaged, or do not fit the model's code, or a package is missing.
@@ -104,6 +107,7 @@ def load_pipeline(
     try:
         rounding = quantization(storage, pipeline_class, dtype)
         with quiet():
+            loaded = _from_files(networks or {}, Path(where), dtype, card.title)
             pipeline = pipeline_class.from_pretrained(
                 where,
                 revision=card.revision or None,
@@ -111,10 +115,11 @@ def load_pipeline(
                 local_files_only=is_folder,
                 use_safetensors=True,
                 **rounding,
+                **loaded,
             )
     except ImportError as error:
         raise InputError(
-            f'{card.title} in {storage} needs further packages: pip install -e ".[quantization]". {error}'
+            f'{card.title} needs further packages to be loaded so: pip install -e ".[quantization]". {error}'
         ) from error
     except (OSError, ValueError, KeyError, RuntimeError, AttributeError) as error:
         raise InputError(
@@ -124,9 +129,23 @@ def load_pipeline(
     for name, module in pipeline.components.items():
         if hasattr(module, "eval"):
             module.eval().requires_grad_(False)
-            if is_folder:
+            if is_folder and name not in loaded:
                 check_names(module, Path(where) / name, card.title)
     return pipeline
+
+
+def _from_files(networks: Networks, folder: Path, dtype: Any, title: str) -> dict[str, Any]:
+    """The networks that GGUF files hold, by their parts of the pipeline in this folder."""
+    if networks and not (folder / "model_index.json").is_file():
+        raise InputError(f"{title} takes no GGUF file, as its parts lie in several places.")
+    index = read_json(folder / "model_index.json", title) if networks else {}
+    loaded = {}
+    for name, file in networks.items():
+        if name not in index or name not in NETWORKS:
+            held = " and ".join(part for part in NETWORKS if part in index)
+            raise InputError(f"{title} has no network called {name}, but {held}. Name the file for that.")
+        loaded[name] = load_network(file, folder, name, index[name][1], dtype, title)
+    return loaded
 
 
 def quantization(storage: Storage, pipeline_class: type[Any], dtype: Any) -> dict[str, Any]:

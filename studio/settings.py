@@ -28,6 +28,8 @@ class Settings(BaseSettings):
         live_share: how much of a full run's time may go into looking into it while it runs, 0 for never.
         sources: folders to load weights from instead of those on the cards, by model name; `clip` is the
             one that judges candidates.
+        networks: GGUF files to take a model's denoising network from, by model name; for a model with two of
+            them an object with a file for each (`transformer`, `transformer_2`).
     """
 
     model_config = SettingsConfigDict(env_prefix="STUDIO_", env_file=None)
@@ -48,3 +50,4 @@ class Settings(BaseSettings):
     threads: int | None = Field(default=None, ge=1)
     live_share: float = Field(default=0.04, ge=0, le=1)
     sources: dict[str, str] = Field(default_factory=dict)
+    networks: dict[str, str | dict[str, str]] = Field(default_factory=dict)

@@ -15,6 +15,7 @@ from models import download, placement
 from models.catalog import CARDS, card, load_model
 from models.clip import Clip, Frames
 from models.continuation import match_colours
+from models.gguf_networks import Networks, networks_of
 from models.video_model import Conditioning, DenoisingRun, Lora, ModelCard, Scorer, VideoModel
 from studio import search
 from studio.errors import InputError
@@ -51,6 +52,7 @@ def local_worker(settings: Settings) -> LocalWorker:
         threads=settings.threads,
         live_share=settings.live_share,
         sources=settings.sources,
+        networks={model: networks_of(choice) for model, choice in settings.networks.items()},
         lora_dir=settings.lora_dir,
     )
 
@@ -65,6 +67,7 @@ class LocalWorker:
         lora_dir: folder of LoRA files.
         sources: folders to load weights from instead of the cards' own, by model name; `clip` for the
             default scorers.
+        networks: GGUF files of denoising networks, by model name.
         scorers: who judges candidates; None takes the default ones.
     """
 
@@ -75,11 +78,13 @@ class LocalWorker:
         threads: int | None = None,
         live_share: float = 0.0,
         sources: Mapping[str, str] | None = None,
+        networks: Mapping[str, Networks] | None = None,
         lora_dir: Path = Path("var/loras"),
         scorers: Sequence[Scorer] | None = None,
     ) -> None:
         self._device_name, self._threads, self._live_share = device, threads, live_share
         self._sources, self._lora_dir = dict(sources or {}), lora_dir
+        self._networks = dict(networks or {})
         self._scorers = None if scorers is None else list(scorers)
         self._model: VideoModel | None = None
         self._waiting: dict[str, str] = {}
@@ -138,19 +143,19 @@ class LocalWorker:
 
     def is_here(self, model: str) -> bool:
         """Whether a model's weights are on this machine; see `Worker.is_here`."""
-        return model in self._sources or download.is_here(card(model))
+        return model in self._sources or download.is_here(card(model), self._networks.get(model, ()))
 
     def plan(self, model: str) -> tuple[int, str]:
         """What a download would bring; see `Worker.plan`."""
         of = card(model)
         if model in self._sources or not download.on_hub(of):
             return 0, f"The weights of {of.title} are in {self._sources.get(model, of.source)}."
-        wanted = download.plan(of)
+        wanted = download.plan(of, self._networks.get(model, ()))
         return wanted.missing, wanted.sentence
 
     def fetch(self, model: str, tell: Callable[[str], None]) -> None:
         """Download what is missing; see `Worker.fetch`."""
-        download.fetch(card(model), tell)
+        download.fetch(card(model), tell, self._networks.get(model, ()))
 
     def draw(self, model: str, prompt: str, seed: int, **how: Any) -> Frames:
         """A guide image for a model; see `Worker.draw`."""
@@ -227,6 +232,7 @@ class LocalWorker:
             source=self._sources.get(model),
             tell=tell,
             threads=threads,
+            networks=self._networks.get(model),
         )
         if self._scorers is None:
             from models.scoring import default_scorers
