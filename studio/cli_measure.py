@@ -19,7 +19,7 @@ def bench(
         str,
         typer.Argument(
             metavar="WHAT",
-            help="chunk, gallery, overhead, startup, memory, lingen-flops, lingen-adjacency or "
+            help="chunk, gallery, search, overhead, startup, memory, lingen-flops, lingen-adjacency or "
             "lingen-scaling.",
         ),
     ],
@@ -31,6 +31,10 @@ def bench(
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Draw the curves, if there are any: .png or .pdf.")
     ] = None,
+    longest: Annotated[
+        float | None,
+        typer.Option(min=0.1, help="lingen-scaling: seconds of a pass after which no larger size is tried."),
+    ] = None,
 ) -> None:
     """Measure the studio on this machine."""
     from studio.evaluation.bench import BENCHES, show
@@ -38,8 +42,11 @@ def bench(
 
     if what not in BENCHES:
         raise InputError(f"There is no benchmark called {what!r}. Choose one of: {', '.join(BENCHES)}.")
+    if longest is not None and what != "lingen-scaling":
+        raise InputError("--longest is for lingen-scaling alone. Leave it out.")
     check_plot(plot)
-    report = BENCHES[what](repeat=repeat, threads=threads)
+    limits = {} if longest is None else {"longest": longest}
+    report = BENCHES[what](repeat=repeat, threads=threads, **limits)
     print(report.model_dump_json(indent=2) if as_json else show(report))
     if plot is not None:
         draw(report, plot)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from typing import Any
 
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
+from studio.cli import app
 from studio.errors import InputError
 from studio.evaluation import bench_lingen
 from studio.evaluation.bench import BENCHES
@@ -80,6 +83,15 @@ def test_growth_is_measured_until_a_pass_fails_or_takes_too_long(monkeypatch):
     times = report.panels[0].curves
     assert times[0].x[-1] == 32768  # the first that took longer than 30 s is still told
     assert times[1].x[-1] == 8192  # the next one failed
+
+
+def test_how_long_a_pass_may_take_can_be_said(monkeypatch):
+    monkeypatch.setattr(bench_lingen, "_pass", passes({"lingen": 1e-3, "attention": 1e-6}))
+    done = CliRunner().invoke(app, ["bench", "lingen-scaling", "--longest", "3", "--json"])
+    curves = json.loads(done.stdout)["panels"][0]["curves"]
+    assert [curve["x"][-1] for curve in curves] == [4096, 2048]
+    wrong = CliRunner().invoke(app, ["bench", "chunk", "--longest", "3"])
+    assert isinstance(wrong.exception, InputError) and "lingen-scaling alone" in str(wrong.exception)
 
 
 def test_too_few_sizes_are_told():
