@@ -47,6 +47,7 @@ class Wishes:
             `float8` and `int8` (torchao; rounds less) take half the memory, `nf4` (bitsandbytes) a quarter.
         attention: diffusers' name of an attention backend, e.g. `flash`, `sage`, `xformers`.
         tiling: decode in tiles.
+        cache: how little a step must change to be skipped, see `models.step_cache`; 0 and None skip none.
     """
 
     device: str | None = None
@@ -54,6 +55,7 @@ class Wishes:
     storage: Storage | None = None
     attention: str | None = None
     tiling: bool | None = None
+    cache: float | None = None
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,7 @@ class Placement:
     storage: Storage = "full"
     attention: str | None = None
     tiling: bool = False
+    cache: float = 0.0
 
 
 def choose(
@@ -111,7 +114,7 @@ def choose(
             )
         tiling = bool(wishes.tiling)
         return Placement(wishes.device or "cpu", "float32", reason, "none", wishes.storage or "full",
-                         wishes.attention, tiling)  # fmt: skip
+                         wishes.attention, tiling, wishes.cache or 0.0)  # fmt: skip
     dtype = "bfloat16" if card.memory_gb > 4 and machine.bfloat16 else "float32"
     offload, storage, how = _fit(card, machine, dtype, rounded)
     if wishes.offload or wishes.storage:
@@ -126,6 +129,7 @@ def choose(
         storage=storage,
         attention=wishes.attention,
         tiling=tight if wishes.tiling is None else wishes.tiling,
+        cache=wishes.cache or 0.0,
     )
 
 

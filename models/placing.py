@@ -7,6 +7,7 @@ from typing import Any
 
 from models.errors import InputError
 from models.placement import Placement
+from models.step_cache import cache_steps
 from models.weights import NETWORKS
 
 
@@ -22,7 +23,8 @@ def place(pipeline: Any, placement: Placement, disk: Path | None = None) -> Any:
         The same pipeline.
 
     Raises:
-        InputError: if the attention backend is not installed or not known.
+        InputError: if the attention backend is not installed or not known, or the step cache does not know
+            the model.
     """
     import torch
 
@@ -34,6 +36,8 @@ def place(pipeline: Any, placement: Placement, disk: Path | None = None) -> Any:
             )
         if placement.attention:
             _set_attention(network, placement.attention)
+        if placement.cache:
+            cache_steps(pipeline, network, placement.cache)
     vae = getattr(pipeline, "vae", None)
     if placement.tiling and vae is not None and hasattr(vae, "enable_tiling"):
         vae.enable_tiling()

@@ -23,6 +23,8 @@ class Settings(BaseSettings):
         storage: `full`; or `float8`, `int8` (needs torchao) or `nf4` (needs bitsandbytes) for a denoising
             network kept in 8 or 4 bits.
         attention: an attention backend of diffusers, e.g. `flash`, `sage`, `xformers`.
+        cache: how little a step of a large model may change to be skipped (first-block cache); about 0.1 is
+            usual, None skips none.
         lora_dir: folder of LoRA files (safetensors).
         threads: CPU threads of the model; None leaves it to torch.
         live_share: how much of a full run's time may go into looking into it while it runs, 0 for never.
@@ -46,6 +48,7 @@ class Settings(BaseSettings):
     offload: Literal["none", "model", "group", "disk"] | None = None
     storage: Literal["full", "float8", "int8", "nf4"] | None = None
     attention: str | None = None
+    cache: float | None = Field(default=None, ge=0, le=1)
     lora_dir: Path = Path("var/loras")
     threads: int | None = Field(default=None, ge=1)
     live_share: float = Field(default=0.04, ge=0, le=1)

@@ -46,7 +46,9 @@ class _Session:
 
 def local_worker(settings: Settings) -> LocalWorker:
     """The worker of this process as the settings want it."""
-    wishes = placement.Wishes(settings.device, settings.offload, settings.storage, settings.attention)
+    wishes = placement.Wishes(
+        settings.device, settings.offload, settings.storage, settings.attention, cache=settings.cache
+    )
     return LocalWorker(
         device=wishes,
         threads=settings.threads,

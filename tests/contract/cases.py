@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from importlib import import_module
 
 import pytest
-from diffusers.hooks._helpers import TransformerBlockRegistry
-from diffusers.models.cache_utils import CacheMixin
 
 from models.catalog import CARDS
 from models.families import family
+from models.step_cache import takes_cache
 from models.video_model import ModelCard
 
 
@@ -41,16 +39,7 @@ def models(which: Callable[[ModelCard], bool] = lambda _: True) -> pytest.MarkDe
 
 def caches(card: ModelCard) -> bool:
     """Whether diffusers' first-block cache knows the network, and the pipeline works with caches."""
-    pipeline = family(card.family).pipeline_class(card)
-    if "cache_context(" not in inspect.getsource(pipeline.__call__):
-        return False
-    networks = pipeline._get_signature_types().get("transformer", ())
-    TransformerBlockRegistry._register()
-    known = {block.__module__ for block in TransformerBlockRegistry._registry}
-    return any(
-        isinstance(each, type) and issubclass(each, CacheMixin) and each.__module__ in known
-        for each in networks
-    )
+    return takes_cache(family(card.family).pipeline_class(card))
 
 
 def tiny(card: ModelCard, folder: object) -> ModelCard:
