@@ -28,29 +28,31 @@ PROMPTS: tuple[str, ...] = (
     "a pumpkin spins in a green field by night",
     "a robot and a dinosaur in the desert",
 )
-SIDE, LABEL = 128, 24
 
 
-def label(prompt: str) -> Image.Image:
+def label(prompt: str, width: int) -> Image.Image:
     """The prompt in two lines of small type."""
-    strip = Image.new("RGB", (SIDE, LABEL), "white")
+    strip = Image.new("RGB", (width, width * 3 // 16), "white")
     words, lines = prompt.split(), [""]
     for word in words:
         if len(lines[-1]) + len(word) > 30 and len(lines) < 2:
             lines.append("")
         lines[-1] = f"{lines[-1]} {word}".strip()
-    ImageDraw.Draw(strip).multiline_text((2, 1), "\n".join(lines), fill="black", font_size=8, spacing=1)
+    text, size = "\n".join(lines), width / 16
+    ImageDraw.Draw(strip).multiline_text((size / 4, size / 8), text, fill="black", font_size=size, spacing=1)
     return strip
 
 
 def grid(frames: list[np.ndarray], prompts: tuple[str, ...], columns: int = 4) -> Image.Image:
-    """One frame a prompt, uint8 [128, 128, 3] each, with the prompt below it."""
-    rows = -(-len(frames) // columns)
-    sheet = Image.new("RGB", (columns * SIDE, rows * (SIDE + LABEL)), "white")
-    for index, (frame, prompt) in enumerate(zip(frames, prompts, strict=True)):
-        x, y = index % columns * SIDE, index // columns * (SIDE + LABEL)
+    """One frame a prompt, uint8 [side, side, 3] each, with the prompt below it."""
+    side = frames[0].shape[0]
+    labels = [label(prompt, side) for prompt in prompts]
+    rows, height = -(-len(frames) // columns), side + labels[0].height
+    sheet = Image.new("RGB", (columns * side, rows * height), "white")
+    for index, (frame, words) in enumerate(zip(frames, labels, strict=True)):
+        x, y = index % columns * side, index // columns * height
         sheet.paste(Image.fromarray(frame), (x, y))
-        sheet.paste(label(prompt), (x, y + SIDE))
+        sheet.paste(words, (x, y + side))
     return sheet
 
 
