@@ -113,6 +113,8 @@ def test_everything_is_measured_beside_rendered_and_autoencoded_clips(tiny):
         for origin in ("generated", "rendered", "autoencoded"):
             assert found[f"subject: {origin}, {group}"].cases == 2
     assert found["direction: rendered, seen combinations"].value == 1  # flow finds a square that moves
+    for origin in ("bicubic", "upscaler"):
+        assert found[f"autoencoder, enlarged: {origin}, held-out combinations"].unit == "dB"
     assert found["outside word: generated"].cases == 2
     assert found["flow kept within 25 %: continued from 5 frames"].cases == 2
     assert found["flow kept within 25 %: continued from 1 frame"].cases == 2
