@@ -6,6 +6,8 @@ The cost grows linearly with the sequence, and everything is plain matrix multip
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -17,6 +19,31 @@ def _decay_matrix(cumulative: Tensor) -> Tensor:
     causal = torch.ones(length, length, dtype=torch.bool, device=cumulative.device).tril()
     difference = cumulative[..., :, None] - cumulative[..., None, :]
     return difference.masked_fill(~causal, float("-inf")).exp()
+
+
+class _InsideChunks(torch.autograd.Function):
+    """The masked product inside chunks, `y = ((c b^T) * decay) x`, with a gradient that costs less.
+
+    The gradient of the decay's exponent is needed as sums over rows and over columns only, and those are
+    products of vectors that are at hand: `sum_j dM_ij M_ij = dy_i y_i` and `sum_i dM_ij M_ij = dx_j x_j`.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, cumulative: Tensor, b: Tensor, c: Tensor) -> Tensor:
+        """[B, K, H, Q, P], [B, K, H, Q] and twice [B, K, Q, N] -> [B, K, H, Q, P]."""
+        y = ((c @ b.mT)[:, :, None] * _decay_matrix(cumulative)).to(x.dtype) @ x
+        ctx.save_for_backward(x, cumulative, b, c, y)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Gradients of what `forward` takes."""
+        (dy,), (x, cumulative, b, c, y) = gradients, ctx.saved_tensors
+        decay = _decay_matrix(cumulative)
+        dx = ((c @ b.mT)[:, :, None] * decay).to(x.dtype).mT @ dy
+        scores = (decay * (dy @ x.mT)).sum(2).to(b.dtype)
+        exponent = (dy.float() * y.float()).sum(-1) - (dx.float() * x.float()).sum(-1)
+        return dx, exponent, scores.mT @ c, scores @ b
 
 
 def ssd(x: Tensor, log_decay: Tensor, b: Tensor, c: Tensor, chunk_size: int = 128) -> Tensor:
@@ -46,8 +73,7 @@ def ssd(x: Tensor, log_decay: Tensor, b: Tensor, c: Tensor, chunk_size: int = 12
     b, c = b.unflatten(1, (-1, size)), c.unflatten(1, (-1, size))  # [B, K, Q, N]
     cumulative = log_decay.float().unflatten(1, (-1, size)).transpose(2, 3).cumsum(-1)  # [B, K, H, Q]
 
-    scores = (c @ b.transpose(-1, -2))[:, :, None]  # [B, K, 1, Q, Q]
-    y = (scores * _decay_matrix(cumulative)).to(x.dtype) @ x
+    y: Tensor = _InsideChunks.apply(x, cumulative, b, c)
     if x.shape[1] > 1:
         y = y + _from_earlier_chunks(x, cumulative, b, c)
     return y.transpose(2, 3).flatten(1, 2)[:, :length]

@@ -46,3 +46,14 @@ def test_gradients_reach_the_first_chunk_and_are_finite():
     ssd(x, log_decay, b, c, 8)[:, -1].sum().backward()
     assert x.grad[:, 0].abs().sum() > 0
     assert x.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("chunk_size", [8, 64])
+def test_gradients_are_those_of_the_recurrence(chunk_size):
+    found = []
+    for scan in (sequential, lambda *arguments: ssd(*arguments, chunk_size=chunk_size)):
+        arguments = [each.requires_grad_() for each in inputs(21)]
+        made = scan(*arguments)
+        made.backward(torch.randn(made.shape, generator=torch.Generator().manual_seed(1)))
+        found.append([each.grad for each in arguments])
+    torch.testing.assert_close(*found, atol=1e-4, rtol=1e-4)
