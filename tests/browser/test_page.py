@@ -60,7 +60,7 @@ def test_from_a_sentence_to_a_film(server, open_page, tmp_path: Path) -> None:
     saved = tmp_path / "film.mp4"
     download.value.save_as(saved)
     assert download.value.suggested_filename == "A fox runs through snow.mp4"
-    assert iio.imread(saved, plugin="pyav").shape == (FIRST + NEXT, 128, 128, 3)
+    assert iio.imread(saved, plugin="pyav").shape == (FIRST + NEXT, 256, 256, 3)
     checked = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-i", str(saved), "-f", "null", "-"]
     assert subprocess.run(checked, capture_output=True, check=True).stderr == b""
 

@@ -113,7 +113,7 @@ def test_the_command_line_draws_one_in_the_size_of_a_video_model(source, tmp_pat
     result = CliRunner().invoke(app, words)
     assert result.exit_code == 0, result.output
     with Image.open(out) as picture:
-        assert picture.size == (128, 128)
+        assert picture.size == (256, 256)
 
 
 def test_the_command_line_refuses_what_is_no_picture(source, tmp_path):
