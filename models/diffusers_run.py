@@ -14,7 +14,7 @@ import inspect
 import itertools
 import operator
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ from models.gguf_networks import Networks, with_networks
 from models.placing import place
 from models.prompt_memory import PromptMemory
 from models.rough_decoder import RoughDecoder
+from models.step_cache import takes_cache
 from models.suspension import Pause, SuspendedCall
 from models.video_model import Conditioning, DenoisingRun, Lora, ModelCard, VideoModel
 
@@ -313,6 +314,9 @@ class DiffusersModel(VideoModel):
         if source is None and download.on_hub(card):
             source = download.fetch(card, tell, without=networks)
         dtype, pipeline_class = getattr(torch, where.dtype), family(card.family).pipeline_class(card)
+        if where.cache and not takes_cache(pipeline_class):
+            why = f"{where.reason} Its steps are not cached, because the step cache does not know it."
+            where = replace(where, cache=0.0, reason=why)
         pipeline = weights.load_pipeline(pipeline_class, card, source, dtype, where.storage, networks)
         if card.shift is not None:
             pipeline.scheduler = shifted(pipeline.scheduler, card.shift)

@@ -23,8 +23,7 @@ def place(pipeline: Any, placement: Placement, disk: Path | None = None) -> Any:
         The same pipeline.
 
     Raises:
-        InputError: if the attention backend is not installed or not known, or the step cache does not know
-            the model.
+        InputError: if the attention backend is not installed or not known.
     """
     import torch
 
@@ -37,7 +36,7 @@ def place(pipeline: Any, placement: Placement, disk: Path | None = None) -> Any:
         if placement.attention:
             _set_attention(network, placement.attention)
         if placement.cache:
-            cache_steps(pipeline, network, placement.cache)
+            cache_steps(network, placement.cache)
     vae = getattr(pipeline, "vae", None)
     if placement.tiling and vae is not None and hasattr(vae, "enable_tiling"):
         vae.enable_tiling()

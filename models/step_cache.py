@@ -16,8 +16,6 @@ from diffusers.hooks._helpers import TransformerBlockRegistry
 from diffusers.hooks.hooks import CacheContext, StateManager
 from diffusers.models.cache_utils import CacheMixin
 
-from models.errors import InputError
-
 
 class _PerThread(StateManager):
     """A state manager that has been given other states for every thread."""
@@ -51,20 +49,14 @@ def takes_cache(pipeline_class: type[Any]) -> bool:
     )
 
 
-def cache_steps(pipeline: Any, network: Any, threshold: float) -> None:
+def cache_steps(network: Any, threshold: float) -> None:
     """Skip the blocks of a network but the first where that one does almost what it did in the step before.
 
     Args:
-        pipeline: that the network belongs to.
-        network: one of its transformers.
+        network: a transformer of a pipeline that `takes_cache`.
         threshold: mean change of the first block's residual, relative to its mean, below which the rest is
             skipped; 0.05 to 0.15 are usual, 0 skips nothing.
-
-    Raises:
-        InputError: if the cache does not know the model.
     """
-    if not takes_cache(type(pipeline)):
-        raise InputError("The step cache does not know this model. Leave STUDIO_CACHE out for it.")
     network.enable_cache(FirstBlockCacheConfig(threshold=threshold))
     for manager in _managers(network):
         manager.__dict__.update(own=threading.local())
