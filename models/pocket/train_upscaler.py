@@ -72,6 +72,7 @@ class PairMaker:
         self.pipeline = LinGenPipeline.from_pretrained(assets, torch_dtype=torch.float32)
         self.size = SIZE * scale
 
+    @torch.no_grad()
     def make(self, scene: Scene, text: str | None) -> tuple[np.ndarray, np.ndarray]:
         """Clips uint8 [17, 128, 128, 3] and [17, 256, 256, 3] of a scene.
 

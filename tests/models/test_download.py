@@ -106,6 +106,14 @@ def test_a_download_brings_what_the_pipeline_loads_and_tells_how_far_it_is(hub):
     assert told[-1] == "Far is being downloaded: 1 MB of 1 MB."
 
 
+def test_a_network_that_comes_from_elsewhere_is_not_downloaded(hub):
+    assert download.plan(MODEL, ["transformer"]).size < download.plan(MODEL).size
+    folder = download.fetch(MODEL, without=["transformer"])
+    assert (folder / "transformer" / "config.json").is_file()
+    assert not list(folder.rglob("*.safetensors"))
+    assert download.is_here(MODEL, ["transformer"])
+
+
 def test_what_is_gathered_from_several_repositories_is_fetched_from_all(hub):
     parts = {"someone/far": ("everything.safetensors",), "someone/near": ("transformer/*.safetensors",)}
     gathered = dataclasses.replace(MODEL, parts=parts)

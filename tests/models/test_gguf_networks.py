@@ -122,11 +122,11 @@ def test_a_model_whose_network_diffusers_does_not_read_from_gguf_is_told(tmp_pat
         load_model(card.name, device="cpu", source=tmp_path, networks={"transformer": file})
 
 
-def test_two_networks_have_a_file_each() -> None:
+def test_two_networks_have_a_file_each(monkeypatch: pytest.MonkeyPatch) -> None:
     files = {"transformer": "high.gguf", "transformer_2": "low.gguf"}
     assert networks_of(files) == {name: Path(file) for name, file in files.items()}
-    settings = Settings.model_validate({"networks": json.loads(json.dumps({"wan2.2-t2v-a14b": files}))})
-    assert settings.networks == {"wan2.2-t2v-a14b": files}
+    monkeypatch.setenv("STUDIO_NETWORKS", json.dumps({"wan2.2-t2v-a14b": files}))
+    assert Settings().networks == {"wan2.2-t2v-a14b": files}
 
 
 def test_a_network_of_a_quarter_of_the_size_fits_as_it_is(tmp_path: Path) -> None:

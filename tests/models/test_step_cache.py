@@ -11,6 +11,8 @@ import pytest
 from models.catalog import load_model
 from models.diffusers_run import DiffusersModel, DiffusersRun
 from models.placement import Machine, Wishes, choose
+from studio.settings import Settings
+from studio.workers.local import local_worker
 from tests.contract.cases import CARDS, tiny
 
 NAMES = ("wan2.1-t2v-1.3b", "ltx-0.9.5", "cogvideox-2b", "hunyuan")
@@ -72,3 +74,13 @@ def test_it_is_off_unless_it_is_wished_for() -> None:
     card, machine = CARDS["wan2.1-t2v-14b"], Machine(80.0, True, 128.0)
     assert choose(card, machine).cache == 0
     assert choose(card, machine, Wishes(cache=0.1)).cache == 0.1
+
+
+def test_the_setting_reaches_the_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    card = tiny(CARDS["wan2.1-t2v-1.3b"], tmp_path)
+    monkeypatch.setenv("STUDIO_CACHE", "0.1")
+    sources = {card.name: str(tmp_path), "clip": "assets/pocket/clip"}
+    worker = local_worker(Settings(device="cpu", sources=sources))
+    worker.load(card.name)
+    assert worker._model._pipeline.transformer.is_cache_enabled
+    worker.close()

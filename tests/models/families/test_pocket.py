@@ -49,6 +49,15 @@ def test_frames_after_the_guide_differ_from_seed_to_seed(model):
         run.close()
 
 
+def test_a_glimpse_is_not_drawn_larger(model, monkeypatch):
+    model.begin(encode(model), 0, 2).finish()
+    run = model.begin(encode(model), 1, 2)
+    run.advance(1)
+    monkeypatch.setattr(model._pipeline.upscaler, "forward", None)
+    assert run.glimpse().frames.shape[1] < LINGEN_SIZE
+    run.close()
+
+
 def test_prompt_and_guide_are_encoded_once_for_all_candidates(model, monkeypatch):
     conditioning = encode(model, guide=guide_frames(5))
 
