@@ -21,8 +21,9 @@ from torch import nn
 from models.pocket.generator import build_generator, draw_timesteps, flow_loss
 from models.pocket.latents import load_latents, write_whole
 from models.pocket.team import Team
-from models.pocket.train_generator import GeneratorSettings, MixedOptimizer, TrainingSet
+from models.pocket.train_generator import MixedOptimizer
 from models.pocket.training import Progress, fast_attention, use_threads
+from models.pocket.training_set import GeneratorSettings, TrainingSet
 
 VARIANTS: dict[str, dict[str, bool]] = {
     "LinGen": {},
@@ -92,7 +93,7 @@ def run_trial(
     looks = {round(trial.steps * (look + 1) / LOOKS) for look in range(LOOKS)}
     losses, begun = [], time.monotonic()
     while progress.step < trial.steps:
-        clean, text, mask = data.draw("clips", generator)
+        clean, text, mask, _ = data.draw("clips", generator)
         timesteps = draw_timesteps(clean.shape[0], clean.shape[2], generator)
         noise = torch.randn(clean.shape, generator=generator)
         team.clear_gradients()

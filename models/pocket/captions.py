@@ -71,7 +71,7 @@ def _with_article(words: str) -> str:
 
 def _name(rng: np.random.Generator, noun: str) -> str:
     subject = subject_by_noun(noun)
-    name = subject.noun if rng.random() < 0.75 or not subject.synonyms else _pick(rng, subject.synonyms)
+    name = subject.noun if rng.random() < 0.5 or not subject.synonyms else _pick(rng, subject.synonyms)
     adjectives = [word for word in subject.adjectives if word not in name]
     if adjectives and rng.random() < 0.25:
         name = f"{adjectives[int(rng.integers(len(adjectives)))]} {name}"

@@ -18,8 +18,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.pocket.generator import SHIFT, build_generator, frames_known, velocity_of
-from models.pocket.train_generator import GeneratorSettings, GeneratorTraining, carry_out
+from models.pocket.train_generator import GeneratorTraining, carry_out
 from models.pocket.training import Progress, compile_blocks
+from models.pocket.training_set import GeneratorSettings
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,7 @@ def distillation_loss(
     given: Tensor,
     text: Tensor,
     mask: Tensor,
+    weight: Tensor | None = None,
 ) -> Tensor:
     """Mean squared distance of the student's velocity to the teacher's way, over frames that are not given.
 
@@ -113,12 +115,14 @@ def distillation_loss(
         start: position of the student's step in its run, a multiple of 1/steps in 0..1, [B].
         given: 1 at frames that are given, [B, F].
         text, mask: text states [B, L, D] and which of them are real [B, L].
+        weight: of each error, [B, C, F, h, w]; None to count all alike.
     """
     moving = (1 - given)[:, None, :, None, None]
     noisy = clean + spread(level(start)) * moving * (noise - clean)
     target = teacher.target(noisy, start, given, text, mask)
     made = velocity_of(student, noisy, timesteps_of(level(start), given), text, mask)
-    error = F.mse_loss(made, target, reduction="none").mean((1, 3, 4))  # [B, F]
+    error = F.mse_loss(made, target, reduction="none")
+    error = (error if weight is None else error * weight).mean((1, 3, 4))  # [B, F]
     return (error * (1 - given)).sum() / (1 - given).sum()
 
 
@@ -144,7 +148,7 @@ class Distillation(GeneratorTraining):
         if self.settings.compile:
             compile_blocks(self.teacher.network)
 
-    def loss(self, clean: Tensor, noise: Tensor, text: Tensor, mask: Tensor) -> Tensor:
+    def loss(self, clean: Tensor, noise: Tensor, text: Tensor, mask: Tensor, weight: Tensor) -> Tensor:
         """The distillation's loss at one of the student's steps for each clip."""
         steps = self.settings.steps
         start = torch.randint(1, steps + 1, (len(clean),), generator=self.generator) / steps
@@ -152,7 +156,8 @@ class Distillation(GeneratorTraining):
         faulty = self.faulty_frames(clean, given.any(1), text, mask)
         if faulty is not None:
             clean = torch.where(given[:, None, :, None, None] == 1, faulty, clean)
-        return distillation_loss(self.worker, self.teacher, clean, noise, start.to(clean), given, text, mask)
+        begun = start.to(clean)
+        return distillation_loss(self.worker, self.teacher, clean, noise, begun, given, text, mask, weight)
 
     @torch.no_grad()
     def held_out_loss(self, count: int = 16) -> float:

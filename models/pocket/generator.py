@@ -115,6 +115,7 @@ def flow_loss(
     text: Tensor,
     mask: Tensor,
     given: Tensor | None = None,
+    weight: Tensor | None = None,
 ) -> Tensor:
     """Mean squared error of the velocity over the frames that are not given.
 
@@ -124,12 +125,14 @@ def flow_loss(
         timesteps: [B, F] in 0..1000.
         text, mask: text states [B, L, D] and which of them are real [B, L].
         given: what the network sees at timestep 0, [B, C, F, h, w]; None for the clean frames.
+        weight: of each error, [B, C, F, h, w]; None to count all alike.
     """
     level = (timesteps / 1000)[:, None, :, None, None]
     noisy = clean + level * (noise - clean)
     if given is not None:
         noisy = torch.where(level == 0, given, noisy)
     velocity = velocity_of(model, noisy, timesteps, text, mask)
-    error = F.mse_loss(velocity, noise - clean, reduction="none").mean((1, 3, 4))  # [B, F]
+    error = F.mse_loss(velocity, noise - clean, reduction="none")
+    error = (error if weight is None else error * weight).mean((1, 3, 4))  # [B, F]
     asked = (timesteps > 0).float()
     return (error * asked).sum() / asked.sum()

@@ -8,7 +8,7 @@ ahead of it.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +22,8 @@ from models.errors import InputError
 from models.pocket.autoencoder import encode, load_autoencoder
 from models.pocket.captions import caption
 from models.pocket.corpus import cast
-from models.pocket.scenes import draw_scene, render
+from models.pocket.emphasis import latent_cells
+from models.pocket.scenes import Scene, draw_scene, render
 
 SHARD = {"clips": 64, "stills": 512}
 BATCH = {"clips": 4, "stills": 32}
@@ -40,10 +41,36 @@ class LatentSet:
     Attributes:
         latents: normalised latents [N, 24, F, 8, 8] in float16; F = 5 for clips, 1 for pictures.
         captions: several captions of each.
+        subjects: the cells in which a subject is, bool [N, F, 8, 8].
     """
 
     latents: Tensor
     captions: list[list[str]]
+    subjects: Tensor
+
+
+@dataclass(frozen=True)
+class Shard:
+    """What a shard shows, as its kind and seed decide it.
+
+    Attributes:
+        scenes: one a clip or picture.
+        shown: the frame of the scene that a picture shows; None for a clip.
+        rng: where the random numbers stand after that.
+    """
+
+    scenes: list[Scene]
+    shown: Sequence[tuple[int, ...] | None]
+    rng: np.random.Generator
+
+
+def draw_shard(kind: str, seed: int) -> Shard:
+    """The scenes of a shard; seeds from 900000 draw held-out combinations of subject, setting and motion."""
+    held = seed >= HELD_OUT_SEED
+    rng = np.random.default_rng([seed, STREAM[kind] + held])
+    scenes = [draw_scene(rng, held) for _ in range(SHARD[kind])]
+    shown = [None if kind == "clips" else (int(rng.integers(FRAMES)),) for _ in scenes]
+    return Shard(scenes, shown, rng)
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
@@ -55,16 +82,12 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
 
 
 def render_shard(path: Path, kind: str, seed: int) -> None:
-    """Render a shard of clips uint8 [n, 17, 128, 128, 3], or of pictures [n, 1, 128, 128, 3], with captions.
-
-    Seeds from 900000 draw held-out combinations of subject, setting and motion.
-    """
-    held = seed >= HELD_OUT_SEED
-    rng = np.random.default_rng([seed, STREAM[kind] + held])
-    scenes = [draw_scene(rng, held) for _ in range(SHARD[kind])]
-    shown = [None if kind == "clips" else (int(rng.integers(FRAMES)),) for _ in scenes]
-    frames = np.stack([render(scene, cast(), some) for scene, some in zip(scenes, shown, strict=True)])
-    metadata = {"captions": json.dumps([[caption(scene, rng) for _ in range(CAPTIONS)] for scene in scenes])}
+    """Render a shard of clips uint8 [n, 17, 128, 128, 3], or of pictures [n, 1, 128, 128, 3]; captioned."""
+    shard = draw_shard(kind, seed)
+    pairs = zip(shard.scenes, shard.shown, strict=True)
+    frames = np.stack([render(scene, cast(), shown) for scene, shown in pairs])
+    captions = [[caption(scene, shard.rng) for _ in range(CAPTIONS)] for scene in shard.scenes]
+    metadata = {"captions": json.dumps(captions)}
     write_whole(path, lambda part: save_file({"frames": torch.from_numpy(frames)}, part, metadata))
 
 
@@ -107,8 +130,14 @@ def load_latents(work: Path, kind: str, held: bool = False) -> LatentSet:
         raise InputError(f"{work / 'latents'} holds no {kind}. Run `python -m models.pocket latents` first.")
     latents: list[Tensor] = []
     captions: list[list[str]] = []
+    subjects: list[Tensor] = []
     for file in files:
+        drawn = draw_shard(kind, int(file.stem.split("-")[1]))
         with safe_open(file, "pt") as shard:
             latents.append(shard.get_tensor("latents"))
             captions += json.loads(shard.metadata()["captions"])
-    return LatentSet(torch.cat(latents), captions)
+        subjects += [
+            torch.from_numpy(latent_cells(scene, shown, latents[-1].shape[-1]))
+            for scene, shown in zip(drawn.scenes, drawn.shown, strict=True)
+        ]
+    return LatentSet(torch.cat(latents), captions, torch.stack(subjects))

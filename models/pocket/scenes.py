@@ -110,7 +110,7 @@ def draw_scene(rng: np.random.Generator, held: bool = False) -> Scene:
             return scene
 
 
-def _actor_path(
+def actor_path(
     actor: Actor, camera: str, frames: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Middle x, y, size and angle of an actor at some frames, each ``[n]``."""
@@ -163,7 +163,7 @@ def _place(
 ) -> torch.Tensor:
     """Lays an actor's loop over the picture ``[n, 3, side, side]``, with a soft shadow if there is ground."""
     side = picture.shape[-1]
-    path = _actor_path(actor, scene.camera, frames)
+    path = actor_path(actor, scene.camera, frames)
     x, y, size, angle = (torch.from_numpy(v).float() for v in path)
     kind = subject_by_noun(actor.noun).kind
     if scene.setting in GROUNDED and kind != "flyer" and actor.motion not in ("up", "down", "circles"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,12 @@ from diffusers import AutoencoderKLLTXVideo
 from torch import Tensor, nn
 
 from models.lingen import LinGenPipeline, LinGenTransformer3DModel
+from models.pocket.autoencoder import load_autoencoder
+from models.pocket.emphasis import channel_weights
 from models.pocket.generator import as_made, build_generator, build_scheduler, draw_timesteps, flow_loss
-from models.pocket.latents import LatentSet, load_latents
+from models.pocket.latents import load_latents
 from models.pocket.team import Team
-from models.pocket.text_encoder import load_text_encoder, text_states
+from models.pocket.text_encoder import load_text_encoder
 from models.pocket.train_upscaler import published_upscaler
 from models.pocket.training import (
     AveragedWeights,
@@ -31,73 +33,12 @@ from models.pocket.training import (
     save_checkpoint,
     use_threads,
 )
-
-
-@dataclass(frozen=True)
-class GeneratorSettings:
-    """How the generator is trained.
-
-    Attributes:
-        learning_rate: peak, for the matrices inside the blocks (Muon) and all else (AdamW).
-        warmup: steps of linear warmup.
-        clips, stills: batch sizes.
-        stills_only: share of the budget that sees pictures only.
-        stills_later: share of the steps after it that see pictures.
-        drop_text: how often the caption is replaced by the empty one.
-        faulty: share of a batch of clips whose given frames are as the generator itself would make them.
-        text_tokens: captions are cut after this many tokens.
-        ema: decay of the averaged weights.
-        seed: of the weights, the noise and the order.
-        compile: compile the blocks.
-    """
-
-    learning_rate: float = 1.5e-3
-    warmup: int = 60
-    clips: int = 32
-    stills: int = 64
-    stills_only: float = 0.45
-    stills_later: float = 0.35
-    drop_text: float = 0.1
-    faulty: float = 0.25
-    text_tokens: int = 24
-    ema: float = 0.999
-    seed: int = 0
-    compile: bool = True
+from models.pocket.training_set import GeneratorSettings, TrainingSet
 
 
 def carried_on(settings: GeneratorSettings) -> GeneratorSettings:
     """For weights that know what things look like: mostly clips, so that they learn how things move."""
     return replace(settings, stills_only=0.0, stills_later=0.2)
-
-
-class TrainingSet:
-    """Batches of latents with text states, drawn with a generator given by the caller."""
-
-    def __init__(self, latents: dict[str, LatentSet], assets: Path, settings: GeneratorSettings) -> None:
-        self.latents, self.settings = latents, settings
-        texts = sorted({text for kind in latents.values() for options in kind.captions for text in options})
-        self.row = {text: index for index, text in enumerate(texts)}
-        encoder, tokenizer = load_text_encoder(assets)
-        states, masks = text_states(encoder, tokenizer, [*texts, ""])
-        self.states, self.masks = states[:, : settings.text_tokens], masks[:, : settings.text_tokens]
-
-    def text(self, captions: list[str | None]) -> tuple[Tensor, Tensor]:
-        """States and mask of captions; None is the empty one."""
-        rows = torch.tensor([len(self.row) if text is None else self.row[text] for text in captions])
-        return self.states[rows].float(), self.masks[rows]
-
-    def draw(self, kind: str, generator: torch.Generator, shares: int = 1) -> tuple[Tensor, Tensor, Tensor]:
-        """One of so many shares of a batch of `clips` or `stills`: latents [B, C, F, h, w], text, mask."""
-        source = self.latents[kind]
-        count = (self.settings.stills if kind == "stills" else self.settings.clips) // shares
-        picks = torch.randint(len(source.captions), (count,), generator=generator)
-        dice = torch.rand(count, generator=generator).tolist()
-        which = torch.randint(10_000, (count,), generator=generator).tolist()
-        captions: list[str | None] = []
-        for pick, chance, choice in zip(picks.tolist(), dice, which, strict=True):
-            options = source.captions[pick]
-            captions.append(None if chance < self.settings.drop_text else options[choice % len(options)])
-        return source.latents[picks].float(), *self.text(captions)
 
 
 class MixedOptimizer:
@@ -211,7 +152,9 @@ class GeneratorTraining:
         self.worker = build_generator().to(self.device, torch.bfloat16).train()
         self.held = TrainingSet({"clips": load_latents(work, "clips", held=True)}, assets, settings)
         kinds = ("clips", "stills") if settings.stills_only or settings.stills_later else ("clips",)
-        self.data = TrainingSet({kind: load_latents(work, kind) for kind in kinds}, assets, settings)
+        channels = channel_weights(load_autoencoder(assets / "vae"), self.held.latents["clips"].latents[:4])
+        latents = {kind: load_latents(work, kind) for kind in kinds}
+        self.data = TrainingSet(latents, assets, settings, channels)
         self.before = record_before(start_from / "transformer" if start_from else None)
         if start_from is not None:
             self.master.load_state_dict(published_weights(start_from).state_dict())
@@ -261,22 +204,22 @@ class GeneratorTraining:
 
     def _update(self, kind: str, step: int, rate: float) -> tuple[float, float]:
         """One update as far as this process does it: its loss, and the norm of the whole gradient."""
-        clean, text, mask = self.data.draw(kind, self.generator, self.team.size)
+        clean, *given = self.data.draw(kind, self.generator, self.team.size)
         noise = torch.randn(clean.shape, generator=self.generator)
         self.team.clear_gradients()
         with fast_attention(self.device):
-            loss = self.loss(*(tensor.to(self.device) for tensor in (clean, noise, text, mask)))
+            loss = self.loss(*(tensor.to(self.device) for tensor in (clean, noise, *given)))
             loss.backward()
         self.team.wait()
         norm = self.optimizer.step(rate)
         self.average.update(self.own, step)
         return loss.item(), norm
 
-    def loss(self, clean: Tensor, noise: Tensor, text: Tensor, mask: Tensor) -> Tensor:
-        """What an update makes smaller, for latents and noise [B, C, F, h, w] and the captions' states."""
+    def loss(self, clean: Tensor, noise: Tensor, text: Tensor, mask: Tensor, weight: Tensor) -> Tensor:
+        """What an update makes smaller, for latents, noise, weights [B, C, F, h, w] and text states."""
         timesteps = draw_timesteps(clean.shape[0], clean.shape[2], self.generator).to(clean.device)
         given = self.faulty_frames(clean, (timesteps == 0).any(1), text, mask)
-        return flow_loss(self.worker, clean, timesteps, noise, text, mask, given)
+        return flow_loss(self.worker, clean, timesteps, noise, text, mask, given, weight)
 
     def faulty_frames(self, clean: Tensor, continued: Tensor, text: Tensor, mask: Tensor) -> Tensor | None:
         """The clips, of which some that are `continued` ([B]) are replaced by the generator's own."""
@@ -332,6 +275,7 @@ class GeneratorTraining:
             "device": self.device.type,
             "processes": self.team.size,
             "before": self.before,
+            "channels": [round(weight, 3) for weight in self.data.channels.tolist()],
             **{kind: len(found.captions) for kind, found in self.data.latents.items()},
             "parameters": sum(parameter.numel() for parameter in self.master.parameters()),
             "log": [line for line in lines if "held_out_loss" in line or line["step"] % 500 == 0],

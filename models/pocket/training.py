@@ -15,6 +15,8 @@ import torch
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from models.memory import keep_freed_memory
+
 
 @dataclass
 class Progress:
@@ -95,6 +97,7 @@ def read_log(path: Path) -> list[dict[str, Any]]:
 def use_threads(threads: int) -> torch.device:
     """Sets the number of CPU threads and returns the device to train on."""
     torch.set_num_threads(threads)
+    keep_freed_memory()
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
