@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from models.errors import InputError
+from models.memory import keep_freed_memory
 from models.placement import Placement
 from models.step_cache import cache_steps
 from models.weights import NETWORKS
@@ -40,6 +41,8 @@ def place(pipeline: Any, placement: Placement, disk: Path | None = None) -> Any:
     vae = getattr(pipeline, "vae", None)
     if placement.tiling and vae is not None and hasattr(vae, "enable_tiling"):
         vae.enable_tiling()
+    if placement.device == "cpu":
+        keep_freed_memory()
     if placement.offload == "none":
         return pipeline.to(placement.device)
     if placement.offload == "model":

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from models.lingen.transformer import LinGenTransformer3DModel
-from models.memory import peak_bytes
+from models.memory import keep_freed_memory, peak_bytes
 
 KINDS = ("lingen", "attention")
 ROWS, COLUMNS = 16, 16
@@ -63,6 +63,7 @@ def measure(kind: str, tokens: int, repeat: int, **changes: Any) -> dict[str, An
     channels, width = model.config.in_channels, model.config.text_embed_dim
     latents = torch.randn(1, channels, tokens // (ROWS * COLUMNS), 2 * ROWS, 2 * COLUMNS).to(device, dtype)
     text, timestep = torch.randn(1, 32, width).to(device, dtype), torch.tensor([500.0], device=device)
+    keep_freed_memory()
     before = _memory(device)
     seconds = []
     for _ in range(repeat + 1):

@@ -16,6 +16,7 @@ from models.catalog import CARDS, card, load_model
 from models.clip import Clip, Frames
 from models.continuation import match_colours
 from models.gguf_networks import Networks, networks_of
+from models.memory import give_freed_memory_back
 from models.video_model import Conditioning, DenoisingRun, Lora, ModelCard, Scorer, VideoModel
 from studio import search
 from studio.errors import InputError
@@ -161,8 +162,9 @@ class LocalWorker:
 
     def draw(self, model: str, prompt: str, seed: int, **how: Any) -> Frames:
         """A guide image for a model; see `Worker.draw`."""
-        from models.guide_image import draw
+        from models.guide_image import IMAGE_MODEL, draw
 
+        how["source"] = how.get("source") or self._sources.get(IMAGE_MODEL.name)
         with self._device:
             return draw(prompt, seed, card(model), device=self._device_name, **how)
 
@@ -228,6 +230,7 @@ class LocalWorker:
         if self._model is not None:
             self._model.close()
             self._model = None
+            give_freed_memory_back()
         loaded = load_model(
             model,
             device=self._device_name,
