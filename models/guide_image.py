@@ -6,6 +6,7 @@ keep its memory from the video model.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -52,26 +53,29 @@ def draw(
     card: ModelCard,
     *,
     negative_prompt: str = "",
+    size: tuple[int, int] | None = None,
     num_inference_steps: int | None = None,
     source: Path | str | None = None,
     device: placement.Wishes | str | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> Frames:
     """Draw a guide image for a video model.
 
-    The picture is drawn near the image model's own size in the shape of the card's default size, then scaled
-    to that size.
+    The picture is drawn near the image model's own size in the shape of the wanted size, then scaled to it.
 
     Args:
         prompt: what is seen.
         seed: of the initial noise.
         card: of the video model.
         negative_prompt: what to keep away from.
+        size: height and width in pixels; None for the card's default size.
         num_inference_steps: None for the image model's own.
         source: folder or hub id of another text-to-image pipeline.
         device: `cpu`, `cuda`, ...; None lets `models.placement` choose.
+        tell: hears about the download and every step; what it raises ends the drawing.
 
     Returns:
-        `[H, W, 3]` uint8 at the card's default size.
+        `[H, W, 3]` uint8.
 
     Raises:
         InputError: if the prompt is empty, the steps are outside their limits, or weights are missing.
@@ -79,8 +83,15 @@ def draw(
     steps = IMAGE_MODEL.num_inference_steps if num_inference_steps is None else num_inference_steps
     IMAGE_MODEL.check_steps(steps)
     prompt = IMAGE_MODEL.check_prompt(prompt)
-    height, width = drawing_size(card)
-    pipeline = load(source, device)
+    wanted = size or (card.height, card.width)
+    height, width = drawing_size(*wanted)
+    pipeline = load(source, device, tell)
+
+    def after(_: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+        if tell is not None:
+            tell(f"drawing the first frame, step {step + 1} of {steps}")
+        return tensors
+
     with torch.no_grad():
         image = pipeline(
             prompt,
@@ -90,26 +101,29 @@ def draw(
             num_inference_steps=steps,
             generator=torch.Generator("cpu").manual_seed(seed),
             output_type="np",
+            callback_on_step_end=after,
         ).images[0]
-    return cover((image * 255).round().astype(np.uint8), card.height, card.width)
+    return cover((image * 255).round().astype(np.uint8), *wanted)
 
 
-def drawing_size(card: ModelCard) -> tuple[int, int]:
-    """Height and width to draw at: the shape of the card, the area of the image model, multiples of eight."""
+def drawing_size(height: int, width: int) -> tuple[int, int]:
+    """Height and width to draw at: the shape asked for, the image model's area, multiples of eight."""
     multiple = IMAGE_MODEL.size_multiple
-    scale = min(1.0, (IMAGE_MODEL.height * IMAGE_MODEL.width / (card.height * card.width)) ** 0.5)
-    height, width = (
-        max(multiple, round(side * scale / multiple) * multiple) for side in (card.height, card.width)
-    )
-    return height, width
+    scale = min(1.0, (IMAGE_MODEL.height * IMAGE_MODEL.width / (height * width)) ** 0.5)
+    rows, columns = (max(multiple, round(side * scale / multiple) * multiple) for side in (height, width))
+    return rows, columns
 
 
-def load(source: Path | str | None, device: placement.Wishes | str | None) -> Any:
+def load(
+    source: Path | str | None,
+    device: placement.Wishes | str | None,
+    tell: Callable[[str], None] | None = None,
+) -> Any:
     """The text-to-image pipeline, placed."""
     from diffusers import AutoPipelineForText2Image
 
     if source is None:
-        source = download.fetch(IMAGE_MODEL)
+        source = download.fetch(IMAGE_MODEL, tell)
     where = placement.choose(IMAGE_MODEL, placement.this_machine(), device)
     dtype = getattr(torch, where.dtype)
     pipeline = weights.load_pipeline(AutoPipelineForText2Image, IMAGE_MODEL, source, dtype)

@@ -35,7 +35,8 @@ def check_request(card: ModelCard, request: ChunkRequest, *, continues: bool) ->
     guided = continues or request.guide is not None
     prompt = card.check_prompt(request.prompt, has_guide=guided)
     negative = card.check_prompt(request.negative_prompt, has_guide=True)
-    card.check_guides(has_guide=guided, has_last_image=request.last_image is not None)
+    begins = guided or draws_first_frame(card, request, continues=continues)
+    card.check_guides(has_guide=begins, has_last_image=request.last_image is not None)
     card.check_guidance(request.guidance_scale, negative)
     card.check_size(request.height, request.width)
     card.check_num_frames(request.num_frames)
@@ -48,6 +49,11 @@ def check_request(card: ModelCard, request: ChunkRequest, *, continues: bool) ->
     card.check_steps(request.num_inference_steps, request.preview_steps if k_step else None)
     _check_numbers(request)
     return request.model_copy(update={"prompt": prompt, "negative_prompt": negative})
+
+
+def draws_first_frame(card: ModelCard, request: ChunkRequest, *, continues: bool) -> bool:
+    """Whether a text-to-image model draws the guide image from the prompt, as nobody has given one."""
+    return not (continues or request.guide or card.takes_text)
 
 
 def read_lora(text: str) -> LoraChoice:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+from studio.checks import draws_first_frame
 from studio.errors import InputError
 from studio.extend import extend, guide_for
 from studio.recorder import LiveView, Recorder
@@ -45,6 +46,7 @@ class Maker:
         if request.strategy == "naive":
             return self.make(handle, project_id, [request])
         project = self._store.load(project_id)
+        request = self._begun(handle, project, request)
         task = self._task(new_id(), project, request, project.head)
         recorder = self._recorder(handle, project_id, total=preview_passes(request))
         recorder.begin(task, project.head)
@@ -77,6 +79,7 @@ class Maker:
     def make(self, handle: JobHandle, project_id: str, requests: Sequence[ChunkRequest]) -> None:
         """The autopilot: one segment a request, each continuing the one before."""
         project = self._store.load(project_id)
+        requests = [self._begun(handle, project, requests[0]), *requests[1:]]
         steps = sum(preview_passes(request) + final_passes(request) for request in requests)
         recorder = self._recorder(handle, project_id, total=steps, segments=len(requests))
         try:
@@ -91,6 +94,33 @@ class Maker:
                 recorder.follow(events, parent=project.head)
         finally:
             recorder.forget_live()
+
+    def _begun(self, handle: JobHandle, project: Project, request: ChunkRequest) -> ChunkRequest:
+        """The request with a guide image drawn from its prompt, if its model needs one and there is none.
+
+        So begins the film of an image-to-video model in Zhang & Lim, section 4.1.
+        """
+        from studio.media import write_frames_png
+
+        card = self._worker.card(request.model)
+        if not draws_first_frame(card, request, continues=project.head is not None):
+            return request
+
+        def tell(what: str) -> None:
+            handle.check()
+            handle.report(0, 1, what[:1].upper() + what[1:])
+
+        tell("drawing the first frame")
+        picture = self._worker.draw(
+            card.name,
+            request.prompt,
+            request.seed,
+            negative_prompt=request.negative_prompt,
+            size=(request.height, request.width),
+            tell=tell,
+        )
+        name = self._store.write_media(project.id, ".png", lambda to: write_frames_png(picture[None], to))
+        return request.model_copy(update={"guide": name})
 
     def _task(self, key: str, project: Project, request: ChunkRequest, parent: str | None) -> Task:
         """What a chunk that continues `parent` is made from."""

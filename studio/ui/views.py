@@ -23,6 +23,8 @@ MEANINGS = {
     "steady": "How little the look wanders from the first frame",
 }
 HEADLINES = {"search": "Searching", "pick": "Making the chosen take", "make": "Making the film"}
+FIRST_FRAME = "A text-to-image model draws the first frame before that"
+SCENES = "Every line of the prompt is a scene."
 STRATEGIES = {"naive": "one take", "k-step": "k-step search", "brute-force": "brute force"}
 
 

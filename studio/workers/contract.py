@@ -81,13 +81,13 @@ class Worker(Protocol):
         """
 
     def draw(self, model: str, prompt: str, seed: int, **how: Any) -> Frames:
-        """A guide image for a model, `[H, W, 3]` uint8 at its default size, by a text-to-image pipeline.
+        """A guide image for a model, `[H, W, 3]` uint8, by a text-to-image pipeline.
 
         Args:
             model: name of the card of the video model.
             prompt: what is seen.
             seed: of the initial noise.
-            how: as `models.guide_image.draw` takes it, such as `negative_prompt` and `source`.
+            how: as `models.guide_image.draw` takes it, such as `size`, `source` and `tell`.
 
         Raises:
             InputError: if the prompt is empty, or weights are missing.

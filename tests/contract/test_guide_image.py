@@ -4,59 +4,21 @@ import dataclasses
 
 import numpy as np
 import pytest
-import torch
-from diffusers import AutoencoderKL, PNDMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from PIL import Image
-from transformers import CLIPTextConfig, CLIPTextModel
 from typer.testing import CliRunner
 
 from models.catalog import card
 from models.errors import InputError
 from models.guide_image import draw, drawing_size
 from studio.cli import app
-from tests.tiny_text import clip_tokenizer
+from tests.tiny_image import tiny_stable_diffusion
 
 WIDE = dataclasses.replace(card("pocket"), height=16, width=24)
 
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory):
-    torch.manual_seed(0)
-    folder = tmp_path_factory.mktemp("sd")
-    tokenizer = clip_tokenizer()
-    text = CLIPTextConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=32,
-        intermediate_size=32,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-    )
-    blocks = {"block_out_channels": (32, 32), "layers_per_block": 1}
-    StableDiffusionPipeline(
-        vae=AutoencoderKL(
-            **blocks,
-            down_block_types=("DownEncoderBlock2D",) * 2,
-            up_block_types=("UpDecoderBlock2D",) * 2,
-            latent_channels=4,
-        ),
-        text_encoder=CLIPTextModel(text).eval(),
-        tokenizer=tokenizer,
-        unet=UNet2DConditionModel(
-            **blocks,
-            down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
-            up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
-            cross_attention_dim=32,
-            attention_head_dim=2,
-            sample_size=8,
-        ),
-        scheduler=PNDMScheduler(skip_prk_steps=True, steps_offset=1),
-        safety_checker=None,
-        feature_extractor=None,
-        requires_safety_checker=False,
-    ).save_pretrained(folder)
-    return folder
+    return tiny_stable_diffusion(tmp_path_factory.mktemp("sd"))
 
 
 def picture(source, prompt="a fox", seed=0, for_card=WIDE):
@@ -78,10 +40,28 @@ def test_prompt_and_seed_determine_the_picture(source):
 
 @pytest.mark.parametrize(("height", "width"), [(128, 128), (480, 720), (720, 1280), (1280, 720)])
 def test_it_is_drawn_in_the_shape_of_the_clip_at_no_more_than_the_image_models_area(height, width):
-    drawn_height, drawn_width = drawing_size(dataclasses.replace(WIDE, height=height, width=width))
+    drawn_height, drawn_width = drawing_size(height, width)
     assert drawn_height % 8 == drawn_width % 8 == 0
     assert drawn_height / drawn_width == pytest.approx(height / width, rel=0.05)
     assert drawn_height * drawn_width < 512 * 512 * 1.05
+
+
+def test_it_can_have_another_size_than_the_models_own(source):
+    image = draw("a fox", 0, WIDE, size=(32, 16), source=source, device="cpu", num_inference_steps=2)
+    assert image.shape == (32, 16, 3)
+
+
+def test_every_step_is_told_and_can_be_the_last(source):
+    told = []
+
+    def tell(sentence):
+        told.append(sentence)
+        if len(told) == 2:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        draw("a fox", 0, WIDE, source=source, device="cpu", num_inference_steps=5, tell=tell)
+    assert told == ["drawing the first frame, step 1 of 5", "drawing the first frame, step 2 of 5"]
 
 
 def test_an_empty_prompt_or_too_many_steps_are_refused_before_anything_is_loaded():

@@ -8,7 +8,7 @@ from studio.autopilot import film, scenes
 from studio.errors import InputError
 from studio.timeline import ChunkRequest
 from studio.ui import views
-from studio.ui.panels.search import new_seed, prompt_before, request, started
+from studio.ui.panels.search import first_frame_words, new_seed, prompt_before, request, started
 
 if TYPE_CHECKING:
     from studio.ui.page import Page
@@ -41,7 +41,8 @@ def bind(page: "Page") -> None:
             return gr.update(), {"sentence": str(problem), "wrong": True}
         cost = studio.cost(*planned)
         words = views.film_words(seconds, cost.seconds, goes_on=bool(where.get("head")))
-        return gr.update(value=words), {"sentence": f"{cost.sentence}. Every line of the prompt is a scene."}
+        sentence = f"{cost.sentence}{first_frame_words(page, where, planned[0])}. {views.SCENES}"
+        return gr.update(value=words), {"sentence": sentence}
 
     # work that has got on has measured what a step takes
     changes = [page.blocks.load, page.gallery.change, page.player.change]

@@ -71,7 +71,6 @@ class Composer:
         """The inputs that change what a chunk costs."""
         free = (
             self.prompt,
-            self.guide,
             self.seed,
             self.negative,
             self.ending,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 from pydantic import ValidationError
 
-from studio.checks import read_lora
+from studio.checks import draws_first_frame, read_lora
 from studio.errors import InputError
 from studio.timeline import ChunkRequest
 from studio.ui import views
@@ -69,7 +69,7 @@ def bind(page: "Page") -> None:
     def search(where: dict[str, Any], said: str, *values: Any) -> dict[Any, Any]:
         return page.after(where, said, lambda at: begin(page, at, request(values, new_seed())))
 
-    def price(*values: Any) -> tuple[Any, dict[str, Any]]:
+    def price(where: dict[str, Any], *values: Any) -> tuple[Any, dict[str, Any]]:
         try:
             wanted = request(values)
             k = wanted.preview_steps if wanted.strategy == "k-step" else None
@@ -77,7 +77,8 @@ def bind(page: "Page") -> None:
         except InputError as problem:
             return gr.update(), {"sentence": str(problem), "wrong": True}
         cost = studio.cost(wanted)
-        return gr.update(value=views.button_words(wanted, cost.seconds)), {"sentence": cost.sentence}
+        sentence = cost.sentence + first_frame_words(page, where, wanted)
+        return gr.update(value=views.button_words(wanted, cost.seconds)), {"sentence": sentence}
 
     def change_model(name: str) -> list[Any]:
         card = studio.card(name)
@@ -96,12 +97,18 @@ def bind(page: "Page") -> None:
     changes = [page.blocks.load, page.gallery.change, page.player.change]
     changes += [each.change for each in composer.priced()]
     told = [composer.search, composer.hint]
-    gr.on(changes, price, composer.choices(), told, trigger_mode="always_last", **plain)
+    gr.on(changes, price, [page.where, *composer.choices()], told, trigger_mode="always_last", **plain)
     shown = [composer.candidates, composer.preview_steps, composer.previews]
     composer.strategy.change(change_strategy, composer.strategy, shown, **plain)
     composer.model.input(change_model, composer.model, sliders, **plain)
     composer.dice.click(lambda: str(new_seed()), None, composer.seed, **plain)
     page.listen(composer.search.click, search, *composer.choices())
+
+
+def first_frame_words(page: "Page", where: dict[str, Any], wanted: ChunkRequest) -> str:
+    """What comes before the first chunk of a model that animates images, if no image is given."""
+    drawn = draws_first_frame(page.studio.card(wanted.model), wanted, continues=bool(where.get("head")))
+    return f". {views.FIRST_FRAME}" if drawn else ""
 
 
 def begin(page: "Page", where: dict[str, Any], wanted: ChunkRequest) -> dict[str, Any]:
