@@ -27,6 +27,8 @@ class Page(layout.Parts):
     studio: Studio
     examples: list[dict[str, str]]
     blocks: gr.Blocks
+    model_changed: Any = None
+    """The event after which every input has the limits of another model; `search` makes it."""
 
     def listen(self, event: Callable[..., Any], handler: Callable[..., Drawn], *more: Any) -> None:
         """Call `handler(where, prompt, *more)` on an event and draw what it returns. Cheap, so not queued."""
@@ -133,7 +135,7 @@ def build(studio: Studio) -> gr.Blocks:
     with gr.Blocks(title="Chunkwise Studio", analytics_enabled=False, fill_width=True) as blocks:
         parts = layout.place(studio)
         page = Page(**vars(parts), studio=studio, examples=player.examples(), blocks=blocks)
-        for panel in (autopilot, gallery, images, job, player, projects, search, timeline):
+        for panel in (search, autopilot, gallery, images, job, player, projects, timeline):
             panel.bind(page)
         page.listen(page.clock.tick, lambda where, said: page.draw(where, said, None))
 

@@ -279,3 +279,24 @@ def test_the_film_is_there_when_the_server_was_closed_and_started_again(server, 
     expect(segments(page)).to_have_count(1)
     page.get_by_role("button", name="Play the film").click()
     page.wait_for_function("document.querySelector('video.film').currentTime > 0.3")
+
+
+def test_a_model_that_animates_images_says_what_draws_its_first_frame(
+    server, open_page, tmp_path: Path
+) -> None:
+    from PIL import Image
+
+    Image.new("RGB", (200, 120), (200, 120, 40)).save(tmp_path / "guide.png")
+    page = open_page(server.url)
+    said_before = len(server.log.read_text())
+    page.get_by_label("Model").fill("Stable Video")
+    page.get_by_role("option", name="Stable Video Diffusion (").click()
+    hint = page.locator("#hint")
+    expect(hint).to_contain_text("A text-to-image model draws the first frame")
+    page.get_by_role("button", name="Advanced").click()
+    expect(page.get_by_label("number input for Frames")).to_have_value("14")
+    page.locator("#upload").locator("xpath=..").locator("input[type=file]").set_input_files(
+        tmp_path / "guide.png"
+    )
+    expect(hint).not_to_contain_text("text-to-image")
+    assert "Traceback" not in server.log.read_text()[said_before:]

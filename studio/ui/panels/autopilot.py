@@ -45,11 +45,12 @@ def bind(page: "Page") -> None:
         return gr.update(value=words), {"sentence": sentence}
 
     # work that has got on has measured what a step takes
-    changes = [page.blocks.load, page.gallery.change, page.player.change]
-    changes += [each.change for each in (*composer.priced(), composer.film_seconds, composer.least_likeness)]
+    changes = [page.blocks.load, page.gallery.change, page.player.change, composer.guide.change]
+    changes += [each.input for each in (*composer.priced(), composer.film_seconds, composer.least_likeness)]
     changes += [composer.prompt.blur]
     asked = [page.where, composer.film_seconds, *composer.choices()]
     told = [composer.film, composer.film_hint]
     plain: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     gr.on(changes, price, asked, told, trigger_mode="always_last", **plain)
+    page.model_changed.then(price, asked, told, **plain)
     page.listen(composer.film.click, make, composer.film_seconds, *composer.choices())

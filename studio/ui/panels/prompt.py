@@ -68,9 +68,10 @@ class Composer:
         ]
 
     def priced(self) -> list[Any]:
-        """The inputs that change what a chunk costs."""
+        """The inputs that change what a chunk costs; not the model, whose sliders come with it."""
         free = (
             self.prompt,
+            self.model,
             self.seed,
             self.negative,
             self.ending,

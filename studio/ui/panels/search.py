@@ -94,13 +94,14 @@ def bind(page: "Page") -> None:
     sliders: list[Any] = [composer.preview_steps, composer.steps, composer.guidance]
     sliders += [composer.width, composer.height, composer.frames, composer.end_upload]
     # work that has got on has measured what a step takes
-    changes = [page.blocks.load, page.gallery.change, page.player.change]
-    changes += [each.change for each in composer.priced()]
+    changes = [page.blocks.load, page.gallery.change, page.player.change, composer.guide.change]
+    changes += [each.input for each in composer.priced()]
     told = [composer.search, composer.hint]
     gr.on(changes, price, [page.where, *composer.choices()], told, trigger_mode="always_last", **plain)
     shown = [composer.candidates, composer.preview_steps, composer.previews]
     composer.strategy.change(change_strategy, composer.strategy, shown, **plain)
-    composer.model.input(change_model, composer.model, sliders, **plain)
+    page.model_changed = composer.model.input(change_model, composer.model, sliders, **plain)
+    page.model_changed.then(price, [page.where, *composer.choices()], told, **plain)
     composer.dice.click(lambda: str(new_seed()), None, composer.seed, **plain)
     page.listen(composer.search.click, search, *composer.choices())
 
