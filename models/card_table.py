@@ -26,9 +26,12 @@ INTRODUCTION = f"""# Models
 
 This page is made from the cards in `models/cards` by `{COMMAND}`.
 
-The embedded model comes with the studio; the others are fetched from the hub when they are first used, from
-its main branch. A size or length outside the limits is refused with a sentence, never rounded.
+The embedded model comes with the studio; the others are fetched from the hub when they are first used, at the
+commit named beside them, or else from the main branch. A size or length outside the limits is refused with a
+sentence, never rounded.
 
+- *Made from*: what the first chunk needs. For a model that animates an image, Stable Diffusion 1.5 or another
+  text-to-image pipeline draws it from the prompt, if none is given.
 - *Length*: the default number of frames, the lengths that are legal, and the frame rate.
 - *Memory*: an estimate for all networks in 16 bits and one run, except for the embedded model.
 - *Continues*: how the next chunk goes on from the one before: from its last frame, from several, or by
@@ -72,7 +75,8 @@ def weights(card: ModelCard) -> str:
     """Where they come from: a link to the hub, or this repository."""
     if Path(card.source).is_absolute():
         return "in this repository"
-    return f"[{card.source}](https://huggingface.co/{card.source})"
+    commit = f" at `{card.revision[:8]}`" if card.revision else ""
+    return f"[{card.source}](https://huggingface.co/{card.source}){commit}"
 
 
 def licence(name: str) -> str:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from models import cards
 from models.errors import InputError
 from models.gguf_networks import Networks
+from models.revisions import pinned
 from models.video_model import ModelCard
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def _collect() -> dict[str, ModelCard]:
         key=lambda name: (name != "pocket", name),
     )
     modules = [importlib.import_module(f"{cards.__name__}.{name}") for name in names]
-    return {each.name: each for module in modules for each in module.CARDS}
+    return {each.name: pinned(each) for module in modules for each in module.CARDS}
 
 
 CARDS: dict[str, ModelCard] = _collect()

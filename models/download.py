@@ -191,22 +191,27 @@ def _in_words(card: ModelCard) -> Iterator[None]:
     try:
         yield
     except (LocalEntryNotFoundError, DryRunError, HfHubHTTPError, OSError) as error:
-        raise InputError(_sentence(card, error.__cause__ or error)) from error
+        raise InputError(_sentence(card, (error, error.__cause__))) from error
 
 
-def _sentence(card: ModelCard, error: BaseException) -> str:
-    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
+def _sentence(card: ModelCard, errors: tuple[BaseException | None, ...]) -> str:
+    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
 
     page = f"huggingface.co/{card.source}"
-    if isinstance(error, GatedRepoError):
+    if any(isinstance(error, GatedRepoError) for error in errors):
         return (
             f"{card.title} is handed out to those who accepted its licence. Accept it at {page}, then set "
             "the variable HF_TOKEN to a token of your account."
         )
-    if isinstance(error, RepositoryNotFoundError):
+    if any(isinstance(error, RepositoryNotFoundError) for error in errors):
         return (
             f"The hub does not know {card.source}, or keeps it private. If you have access, set the variable "
             "HF_TOKEN to a token of your account; else choose another model."
+        )
+    if any(isinstance(error, RevisionNotFoundError) for error in errors):
+        return (
+            f"The hub no longer holds the revision {card.revision[:8]} of {card.source}. Update the studio, "
+            f"or download the model to a folder and name it in STUDIO_SOURCES, as {card.name!r}."
         )
     return (
         f"The weights of {card.title} are not on this machine and {page} is out of reach. Connect to the "

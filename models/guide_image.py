@@ -6,7 +6,9 @@ keep its memory from the video model.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,34 +19,41 @@ from models import download, placement, weights
 from models.clip import Frames
 from models.continuation import cover
 from models.placing import place
+from models.revisions import pinned
 from models.video_model import ModelCard
 
-IMAGE_MODEL = ModelCard(
-    name="sd-1.5",
-    title="Stable Diffusion 1.5",
-    family="image",
-    pipeline_class="AutoPipelineForText2Image",
-    source="stable-diffusion-v1-5/stable-diffusion-v1-5",
-    licence="CreativeML-OpenRAIL-M",
-    parameters_b=0.9,
-    fps=1,
-    height=512,
-    width=512,
-    size_multiple=8,
-    max_side=1024,
-    frame_stride=1,
-    frame_offset=0,
-    num_frames=1,
-    max_frames=1,
-    num_inference_steps=50,
-    preview_steps=10,
-    guidance_scale=7.5,
-    takes_image=False,
-    prefix_frames=0,
-    memory_gb=4,
-    notes="Makes the guide image of a film.",
+IMAGE_MODEL = pinned(
+    ModelCard(
+        name="sd-1.5",
+        title="Stable Diffusion 1.5",
+        family="image",
+        pipeline_class="AutoPipelineForText2Image",
+        source="stable-diffusion-v1-5/stable-diffusion-v1-5",
+        licence="CreativeML-OpenRAIL-M",
+        parameters_b=0.9,
+        fps=1,
+        height=512,
+        width=512,
+        size_multiple=8,
+        max_side=1024,
+        frame_stride=1,
+        frame_offset=0,
+        num_frames=1,
+        max_frames=1,
+        num_inference_steps=50,
+        preview_steps=10,
+        guidance_scale=7.5,
+        takes_image=False,
+        prefix_frames=0,
+        memory_gb=4,
+        notes="Makes the guide image of a film.",
+    )
 )
 """The default, with diffusers' steps and guidance; another source may be any text-to-image pipeline."""
+
+
+HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+"""What may be the name of a repository, if it is no folder."""
 
 
 def draw(
@@ -124,6 +133,9 @@ def load(
 
     if source is None:
         source = download.fetch(IMAGE_MODEL, tell)
+    elif not Path(source).exists() and HUB_ID.fullmatch(str(source)):
+        name = str(source)
+        source = download.fetch(replace(IMAGE_MODEL, title=name, source=name, revision=""), tell)
     where = placement.choose(IMAGE_MODEL, placement.this_machine(), device)
     dtype = getattr(torch, where.dtype)
     pipeline = weights.load_pipeline(AutoPipelineForText2Image, IMAGE_MODEL, source, dtype)

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from models import download
 from models.catalog import card
 from models.errors import InputError
 from models.guide_image import draw, drawing_size
@@ -69,6 +70,14 @@ def test_an_empty_prompt_or_too_many_steps_are_refused_before_anything_is_loaded
         draw(" ", 0, WIDE, source="/nowhere")
     with pytest.raises(InputError, match="steps"):
         draw("a fox", 0, WIDE, source="/nowhere", num_inference_steps=1000)
+
+
+def test_another_pipeline_is_named_by_its_hub_id(source, monkeypatch):
+    asked = []
+    monkeypatch.setattr(download, "fetch", lambda card, tell: asked.append(card) or source)
+    image = draw("a fox", 0, WIDE, source="someone/painter", device="cpu", num_inference_steps=2)
+    np.testing.assert_array_equal(image, picture(source))
+    assert (asked[0].source, asked[0].revision) == ("someone/painter", "")
 
 
 def test_missing_weights_are_told(tmp_path):

@@ -10,6 +10,8 @@ import pytest
 from models import card_table
 from models.catalog import CARDS, card, load_model
 from models.errors import InputError
+from models.guide_image import IMAGE_MODEL
+from models.revisions import REVISIONS
 
 
 @pytest.mark.parametrize("name", ["", "Pocket", "sdv"])
@@ -42,6 +44,17 @@ def test_every_clip_can_be_continued_by_its_model_or_by_its_partner(model):
 @pytest.mark.parametrize("model", CARDS.values(), ids=CARDS)
 def test_a_revision_is_a_commit_or_left_to_the_hub(model):
     assert re.fullmatch("([0-9a-f]{40})?", model.revision)
+
+
+def test_every_pinned_repository_is_one_that_is_offered():
+    offered = {model.source for model in CARDS.values()} | {IMAGE_MODEL.source}
+    assert set(REVISIONS) <= offered
+    assert len(set(REVISIONS.values())) == len(REVISIONS)
+
+
+def test_a_card_is_pinned_to_the_commit_of_its_own_repository():
+    assert CARDS["svd"].revision == REVISIONS["stabilityai/stable-video-diffusion-img2vid"]
+    assert CARDS["pocket"].revision == ""
 
 
 def test_the_embedded_model_comes_first():

@@ -26,6 +26,7 @@ FILES = {
     "README.md": b"words",
 }
 MODEL = dataclasses.replace(card("pocket"), title="Far", source="someone/far")
+LOST = "d" * 40
 GATED = dataclasses.replace(MODEL, title="Shut", source="someone/shut")
 Usage = namedtuple("Usage", "total used free")
 
@@ -44,6 +45,8 @@ class Hub(BaseHTTPRequestHandler):
     def do_GET(self):
         path = unquote(urlparse(self.path).path)
         Hub.asked.append(f"{self.command} {path}")
+        if LOST in path:
+            return self.answer(404, b"{}", {"X-Error-Code": "RevisionNotFound"})
         if "someone/shut" in path:
             return self.answer(403, b"{}", {"X-Error-Code": "GatedRepo"})
         if "/tree/" in path:
@@ -145,6 +148,18 @@ def test_a_disk_that_is_too_small_is_told_before_the_download(hub, monkeypatch):
 def test_a_gated_model_says_where_its_licence_is_accepted(hub):
     with pytest.raises(InputError, match=r"Accept it at huggingface\.co/someone/shut"):
         download.fetch(GATED)
+
+
+def test_a_pinned_model_is_fetched_at_its_commit(hub):
+    pinned = dataclasses.replace(MODEL, revision=COMMIT)
+    assert download.fetch(pinned).name == COMMIT
+    assert all(COMMIT in line for line in Hub.asked)
+    assert download.is_here(pinned)
+
+
+def test_a_commit_that_the_hub_no_longer_holds_is_told_in_a_sentence(hub):
+    with pytest.raises(InputError, match="no longer holds the revision dddddddd of someone/far"):
+        download.fetch(dataclasses.replace(MODEL, revision=LOST))
 
 
 def test_a_model_that_the_hub_does_not_know_is_told_in_a_sentence(hub):
