@@ -1,7 +1,7 @@
 """Which commit of a checkpoint's repository on the hub is fetched, so that films can be made again next year.
 
 Only commits are here that public projects name, most of them several, in their own pins or in the paths of
-their caches; the hub itself was not asked. Of a repository that is not in the table, the main branch is taken.
+their caches; the hub itself was not asked. Of a repository that is not here, the main branch is taken.
 """
 
 from __future__ import annotations
