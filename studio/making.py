@@ -111,14 +111,17 @@ class Maker:
             handle.report(0, 1, what[:1].upper() + what[1:])
 
         tell("drawing the first frame")
-        picture = self._worker.draw(
-            card.name,
-            request.prompt,
-            request.seed,
-            negative_prompt=request.negative_prompt,
-            size=(request.height, request.width),
-            tell=tell,
-        )
+        try:
+            picture = self._worker.draw(
+                card.name,
+                request.prompt,
+                request.seed,
+                negative_prompt=request.negative_prompt,
+                size=(request.height, request.width),
+                tell=tell,
+            )
+        except InputError as problem:
+            raise InputError(f"{problem} Or start from an image of your own.") from problem
         name = self._store.write_media(project.id, ".png", lambda to: write_frames_png(picture[None], to))
         return request.model_copy(update={"guide": name})
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -44,9 +45,10 @@ def test_the_first_frame_is_drawn_from_the_prompt_and_the_seed(studio, request_,
     project = studio.create_project()
     finished(studio, studio.make(project.id, [request_, request_]))
     first, second = studio.project(project.id).branch()
-    assert drawn == [("a fox runs", 7, (64, 64))]
+    assert drawn == [("a fox runs", 7, (64, 64))]  # once for the whole film
     frame = read_frames_png(studio.media_path(project.id, first.request.guide))
-    assert frame.shape == (1, 64, 64, 3)
+    again = studio.worker.draw("pocket", "a fox runs", 7, negative_prompt="", size=(64, 64))
+    np.testing.assert_array_equal(frame[0], again)
     assert first.scores["guide"] > 0
     assert second.request.guide is None
 
@@ -99,3 +101,4 @@ def test_missing_weights_end_the_job_with_a_sentence(studio, request_, monkeypat
     view = studio.wait(studio.make(studio.create_project().id, [request_]))
     assert view.state == "failed"
     assert "missing" in view.error
+    assert "Or start from an image of your own." in view.error
