@@ -26,16 +26,9 @@ from models.pocket.autoencoder import decode, encode, load_autoencoder
 from models.pocket.captions import caption
 from models.pocket.corpus import cast
 from models.pocket.scenes import NUM_FRAMES, Scene, draw_scene, render
+from models.pocket.small_training import SmallTraining
 from models.pocket.subjects import NOUNS
-from models.pocket.training import (
-    AveragedWeights,
-    Progress,
-    load_checkpoint,
-    log_line,
-    read_log,
-    save_checkpoint,
-    use_threads,
-)
+from models.pocket.training import Progress, log_line, read_log, use_threads
 
 IMAGE_SIZE = 96
 CONTEXT_LENGTH = 32
@@ -209,43 +202,27 @@ def train_clip(
     torch.manual_seed(settings.seed)
     model = build_clip().to(device)
     vae = load_autoencoder(vae_folder) if vae_folder is not None and vae_folder.is_dir() else None
-    average = AveragedWeights(model, settings.ema)
-    optimizer = torch.optim.AdamW(model.parameters(), settings.learning_rate, (0.9, 0.98), weight_decay=0.05)
-    progress, checkpoint, log = Progress(minutes, max_steps), work / "clip.pt", work / "clip.jsonl"
-    states = load_checkpoint(checkpoint, progress)
-    if states:
-        model.load_state_dict(states["model"])
-        optimizer.load_state_dict(states["optimizer"])
-        average.weights = {name: value.to(device) for name, value in states["average"].items()}
+    training = SmallTraining(
+        model,
+        "clip",
+        work,
+        Progress(minutes, max_steps),
+        learning_rate=settings.learning_rate,
+        warmup=settings.warmup,
+        ema=settings.ema,
+        weight_decay=0.05,
+    )
+    progress, log = training.progress, training.log
     pool = FramePool(settings, vae, settings.seed + progress.step)
     tokenizer = SimpleTokenizer(context_length=CONTEXT_LENGTH)
-    saved, losses = progress.seconds, []
+    model.train()
 
-    def save() -> None:
-        save_checkpoint(checkpoint, progress, model=model.state_dict(), optimizer=optimizer.state_dict(),
-                        average=average.weights)  # fmt: skip
-
-    while progress.fraction < 1:
+    def loss() -> torch.Tensor:
         pixels, captions = pool.draw()
-        for group in optimizer.param_groups:
-            group["lr"] = progress.learning_rate(settings.learning_rate, settings.warmup)
-        model.train()
-        loss = contrastive_loss(model, pixels.to(device), tokenizer(captions).to(device))
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        progress.step += 1
-        average.update(model, progress.step)
-        losses.append(loss.item())
-        if progress.step % 50 == 0:
-            log_line(log, step=progress.step, seconds=progress.seconds, loss=float(np.mean(losses)))
-            losses = []
-        if progress.seconds - saved > 120:
-            saved = progress.seconds
-            save()
-    save()
-    finish = {name: value.to(model.state_dict()[name].dtype) for name, value in average.weights.items()}
+        return contrastive_loss(model, pixels.to(device), tokenizer(captions).to(device))
+
+    average = training.run(loss)
+    finish = {name: value.to(model.state_dict()[name].dtype) for name, value in average.items()}
     model.load_state_dict(compressed(finish))
     accuracy = subject_accuracy(model, vae)
     record = {"settings": asdict(settings), "minutes": minutes, "steps": progress.step, "device": device.type,

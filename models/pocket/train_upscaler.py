@@ -21,16 +21,9 @@ from models.pocket.captions import caption
 from models.pocket.corpus import cast
 from models.pocket.generator import as_made
 from models.pocket.scenes import SIZE, Scene, draw_scene, render
+from models.pocket.small_training import SmallTraining
 from models.pocket.sprites import CLIP_LOCATION
-from models.pocket.training import (
-    AveragedWeights,
-    Progress,
-    load_checkpoint,
-    log_line,
-    read_log,
-    save_checkpoint,
-    use_threads,
-)
+from models.pocket.training import Progress, log_line, read_log, use_threads
 
 FINE_SPRITES = CLIP_LOCATION / "sprites-fine.npz"
 HELD_OUT_SEED = 9_100
@@ -165,40 +158,28 @@ def train_upscaler(
     `config` changes the network's configuration.
     """
     device = use_threads(threads)
-    work.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(settings.seed)
     upscaler = VideoUpscaler(**config).to(device, memory_format=torch.channels_last)
-    average = AveragedWeights(upscaler, settings.ema)
-    optimizer = torch.optim.AdamW(upscaler.parameters(), settings.learning_rate, (0.9, 0.98), weight_decay=0)
-    progress, checkpoint, log = Progress(minutes, max_steps), work / "upscaler.pt", work / "upscaler.jsonl"
-    states = load_checkpoint(checkpoint, progress)
-    if states:
-        upscaler.load_state_dict(states["model"])
-        optimizer.load_state_dict(states["optimizer"])
-        average.weights = {name: value.to(device) for name, value in states["average"].items()}
+    training = SmallTraining(
+        upscaler,
+        "upscaler",
+        work,
+        Progress(minutes, max_steps),
+        learning_rate=settings.learning_rate,
+        warmup=settings.warmup,
+        ema=settings.ema,
+    )
+    progress, log = training.progress, training.log
     maker = PairMaker(assets, upscaler.scale)
     pool = PairPool(maker, settings, settings.seed + progress.step)
-    losses: list[float] = []
-    while progress.fraction < 1:
-        optimizer.param_groups[0]["lr"] = progress.learning_rate(settings.learning_rate, settings.warmup)
+
+    def loss() -> Tensor:
         small, large = (each.to(device) for each in pool.draw())
         with torch.autocast(device.type, torch.bfloat16):
             made = upscaler(small)
-        loss = picture_loss(made.float(), large, settings.sharpness)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(upscaler.parameters(), 1.0)
-        optimizer.step()
-        progress.step += 1
-        average.update(upscaler, progress.step)
-        losses.append(loss.item())
-        if progress.step % 50 == 0:
-            log_line(log, step=progress.step, seconds=progress.seconds, loss=float(np.mean(losses)))
-            losses = []
-        if progress.step % 250 == 0 or progress.fraction >= 1:
-            kept = {"model": upscaler.state_dict(), "optimizer": optimizer.state_dict()}
-            save_checkpoint(checkpoint, progress, average=average.weights, **kept)
-    upscaler.load_state_dict(average.weights)
+        return picture_loss(made.float(), large, settings.sharpness)
+
+    upscaler.load_state_dict(training.run(loss))
     plain, network = held_out_psnr(upscaler.cpu().eval(), maker)
     log_line(log, step=progress.step, held_out_psnr_bicubic=plain, held_out_psnr=network)
     record = {"settings": asdict(settings), "minutes": minutes, "steps": progress.step, "log": read_log(log)}
