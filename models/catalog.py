@@ -63,6 +63,7 @@ def load_model(
     tell: Callable[[str], None] | None = None,
     threads: int | None = None,
     networks: Networks | None = None,
+    tiny_decoder: Path | str | None = None,
 ) -> DiffusersModel:
     """Load the weights of a model, after downloading them where they are on the hub only.
 
@@ -73,6 +74,7 @@ def load_model(
         tell: is given a sentence on the download now and then.
         threads: CPU threads of the model's runs; None takes those that a new thread gets.
         networks: GGUF files of its denoising networks, see `models.gguf_networks`.
+        tiny_decoder: folder or hub id of an `AutoencoderTiny` that shows what a run is at.
 
     Raises:
         InputError: if there is no such model, the hub is out of reach, its weights are missing or damaged,
@@ -81,7 +83,13 @@ def load_model(
     from models.diffusers_run import DiffusersModel
 
     return DiffusersModel.load(
-        card(name), device=device, source=source, tell=tell, threads=threads, networks=networks
+        card(name),
+        device=device,
+        source=source,
+        tell=tell,
+        threads=threads,
+        networks=networks,
+        tiny_decoder=tiny_decoder,
     )
 
 

@@ -33,6 +33,7 @@ from models.prompt_memory import PromptMemory
 from models.rough_decoder import RoughDecoder
 from models.step_cache import takes_cache
 from models.suspension import Pause, SuspendedCall
+from models.tiny_decoder import TinyDecoder
 from models.video_model import Conditioning, DenoisingRun, Lora, ModelCard, VideoModel
 
 Decode = Callable[[Any, Any, torch.Tensor], Any]
@@ -285,16 +286,26 @@ class DiffusersModel(VideoModel):
         pipeline: loaded and placed.
         reason: why it was placed where it is, one sentence.
         threads: CPU threads of its runs; None takes those that a new thread gets.
+        tiny_decoder: folder or hub id of an `AutoencoderTiny` that shows what a run is at.
     """
 
-    def __init__(self, card: ModelCard, pipeline: Any, reason: str = "", threads: int | None = None) -> None:
+    def __init__(
+        self,
+        card: ModelCard,
+        pipeline: Any,
+        reason: str = "",
+        threads: int | None = None,
+        tiny_decoder: Path | str | None = None,
+    ) -> None:
         self.card = card
         self._threads = threads
         self.placement_reason = reason
         self._pipeline = pipeline
         self._adapters, self._prompts = Adapters(pipeline, card.title), PromptMemory(pipeline)
         self._family: Family = family(card.family)
-        self._rough = RoughDecoder(getattr(pipeline, "vae", None))
+        vae = getattr(pipeline, "vae", None)
+        tiny = None if tiny_decoder is None else TinyDecoder.load(tiny_decoder, vae, card.title)
+        self._rough = RoughDecoder(vae, tiny)
 
     @classmethod
     def load(
@@ -306,6 +317,7 @@ class DiffusersModel(VideoModel):
         tell: Callable[[str], None] | None = None,
         threads: int | None = None,
         networks: Networks | None = None,
+        tiny_decoder: Path | str | None = None,
     ) -> DiffusersModel:
         """Load a checkpoint; see `models.catalog.load_model`."""
         networks = networks or {}
@@ -320,7 +332,7 @@ class DiffusersModel(VideoModel):
         pipeline = weights.load_pipeline(pipeline_class, card, source, dtype, where.storage, networks)
         if card.shift is not None:
             pipeline.scheduler = shifted(pipeline.scheduler, card.shift)
-        return cls(card, place(pipeline, where), where.reason, threads)
+        return cls(card, place(pipeline, where), where.reason, threads, tiny_decoder)
 
     def encode(
         self,

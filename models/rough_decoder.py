@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,7 @@ SIDE = 256
 PIXELS = 60_000
 """Latent pixels that the fit looks at; more would not change it."""
 RIDGE = 1e-3
+Decoder = Callable[[Tensor], Tensor]
 
 
 def frames_each(latent_frames: int, frames: int) -> tuple[int, int]:
@@ -101,27 +103,30 @@ class RoughDecoder:
 
     Args:
         vae: whose `decode` is watched from now on; None for a pipeline without one.
+        tiny: a small decoder that stands in instead of the linear map: [B, C, F, h, w] -> [B, 3, T, H, W].
     """
 
-    def __init__(self, vae: Any) -> None:
-        self._vae = vae
+    def __init__(self, vae: Any, tiny: Decoder | None = None) -> None:
+        self._vae, self._tiny = vae, tiny
         self._seen: tuple[Tensor, Tensor, int, int] | None = None
         self._map: LinearDecoder | None = None
         self._lock = threading.Lock()
-        if vae is not None:
+        if vae is not None and tiny is None:
             vae.decode = self._watched(vae.decode)
 
     @property
     def ready(self) -> bool:
-        """Whether anything was decoded yet that can be imitated."""
-        return self._seen is not None or self._map is not None
+        """Whether anything was decoded yet that can be imitated, or a small decoder is there."""
+        return self._tiny is not None or self._seen is not None or self._map is not None
 
     def stand_in(self) -> Any:
-        """Something like the autoencoder, whose `decode` is the linear map.
+        """Something like the autoencoder, whose `decode` is the linear map, or the small decoder.
 
         Raises:
             ValueError: if nothing was decoded yet.
         """
+        if self._tiny is not None:
+            return _StandIn(self._vae, self._tiny)
         with self._lock:
             if self._seen is not None:
                 self._map, self._seen = LinearDecoder.fitted(*self._seen), None
@@ -152,14 +157,14 @@ def _as_video(batch: Tensor) -> Tensor:
 class _StandIn:
     """An autoencoder in everything but its decoder."""
 
-    def __init__(self, vae: Any, decoder: LinearDecoder) -> None:
+    def __init__(self, vae: Any, decoder: Decoder) -> None:
         self._vae, self._decoder = vae, decoder
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._vae, name)
 
     def decode(self, latents: Tensor, *_: Any, return_dict: bool = True, **__: Any) -> Any:
-        """The linear map, returned in the shape that the autoencoder returns."""
+        """The decoder's pixels, returned in the shape that the autoencoder returns."""
         from diffusers.models.autoencoders.vae import DecoderOutput
 
         made = self._decoder(_as_video(latents)).to(latents.dtype)

@@ -32,6 +32,8 @@ class Settings(BaseSettings):
             one that judges candidates.
         networks: GGUF files to take a model's denoising network from, by model name; for a model with two of
             them an object with a file for each (`transformer`, `transformer_2`).
+        tiny_decoders: folders or hub ids of `AutoencoderTiny` weights that show what a long run is at, by
+            model name; for models on Stable Diffusion's latents.
     """
 
     model_config = SettingsConfigDict(env_prefix="STUDIO_", env_file=None)
@@ -54,3 +56,4 @@ class Settings(BaseSettings):
     live_share: float = Field(default=0.04, ge=0, le=1)
     sources: dict[str, str] = Field(default_factory=dict)
     networks: dict[str, str | dict[str, str]] = Field(default_factory=dict)
+    tiny_decoders: dict[str, str] = Field(default_factory=dict)

@@ -56,6 +56,7 @@ def local_worker(settings: Settings) -> LocalWorker:
         live_share=settings.live_share,
         sources=settings.sources,
         networks={model: networks_of(choice) for model, choice in settings.networks.items()},
+        tiny_decoders=settings.tiny_decoders,
         lora_dir=settings.lora_dir,
     )
 
@@ -71,6 +72,7 @@ class LocalWorker:
         sources: folders to load weights from instead of the cards' own, by model name; `clip` for the
             default scorers.
         networks: GGUF files of denoising networks, by model name.
+        tiny_decoders: folders or hub ids of small autoencoders that show what a run is at, by model name.
         scorers: who judges candidates; None takes the default ones.
     """
 
@@ -82,12 +84,13 @@ class LocalWorker:
         live_share: float = 0.0,
         sources: Mapping[str, str] | None = None,
         networks: Mapping[str, Networks] | None = None,
+        tiny_decoders: Mapping[str, str] | None = None,
         lora_dir: Path = Path("var/loras"),
         scorers: Sequence[Scorer] | None = None,
     ) -> None:
         self._device_name, self._threads, self._live_share = device, threads, live_share
         self._sources, self._lora_dir = dict(sources or {}), lora_dir
-        self._networks = dict(networks or {})
+        self._networks, self._tiny_decoders = dict(networks or {}), dict(tiny_decoders or {})
         self._scorers = None if scorers is None else list(scorers)
         self._model: VideoModel | None = None
         self._waiting: dict[str, str] = {}
@@ -238,6 +241,7 @@ class LocalWorker:
             tell=tell,
             threads=threads,
             networks=self._networks.get(model),
+            tiny_decoder=self._tiny_decoders.get(model),
         )
         if self._scorers is None:
             from models.scoring import default_scorers

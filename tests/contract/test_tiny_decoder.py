@@ -1,0 +1,64 @@
+"""A small autoencoder that shows what a run of Stable Video Diffusion is at."""
+
+import numpy as np
+import pytest
+import torch
+from diffusers import AutoencoderTiny
+
+from models.catalog import card
+from models.diffusers_run import DiffusersModel
+from models.errors import InputError
+from tests.contract.tiny import svd
+from tests.tiny import tiny_lingen
+
+
+@pytest.fixture(scope="module")
+def svd_folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("svd")
+    return folder, svd.save(folder, card("svd"))
+
+
+def tiny(folder, channels=4):
+    torch.manual_seed(1)
+    blocks = {"encoder_block_out_channels": (8, 8), "decoder_block_out_channels": (8, 8)}
+    counts = {"num_encoder_blocks": (1, 1), "num_decoder_blocks": (1, 1)}
+    AutoencoderTiny(latent_channels=channels, **blocks, **counts).save_pretrained(folder)
+    return folder
+
+
+def begun(model):
+    guide = np.full((1, 16, 16, 3), 128, np.uint8)
+    run = model.begin(model.encode("", guide=guide), seed=0, num_inference_steps=3)
+    run.advance(1)
+    return run
+
+
+def test_a_glimpse_is_there_before_anything_was_decoded(svd_folder, tmp_path):
+    folder, of = svd_folder
+    plain = begun(DiffusersModel.load(of, device="cpu", source=folder))
+    shown = begun(DiffusersModel.load(of, device="cpu", source=folder, tiny_decoder=tiny(tmp_path)))
+    assert plain.glimpse() is None
+    glimpse = shown.glimpse()
+    assert glimpse.frames.shape == (2, 16, 16, 3)
+    assert glimpse.frames.std() > 0
+    np.testing.assert_array_equal(shown.finish().frames, plain.finish().frames)
+
+
+def test_weights_that_are_not_there_are_told(svd_folder, tmp_path):
+    folder, of = svd_folder
+    with pytest.raises(InputError, match="could not be loaded from"):
+        DiffusersModel.load(of, device="cpu", source=folder, tiny_decoder=tmp_path / "none")
+
+
+def test_one_for_other_latents_is_refused(svd_folder, tmp_path):
+    folder, of = svd_folder
+    with pytest.raises(InputError, match="has 16 latent channels, that of Stable Video Diffusion has 4"):
+        DiffusersModel.load(of, device="cpu", source=folder, tiny_decoder=tiny(tmp_path, channels=16))
+
+
+def test_a_model_with_latents_of_its_own_is_refused(tmp_path):
+    tiny_lingen(tmp_path / "pocket")
+    with pytest.raises(InputError, match="does not work in Stable Diffusion's latents"):
+        DiffusersModel.load(
+            card("pocket"), device="cpu", source=tmp_path / "pocket", tiny_decoder=tiny(tmp_path / "tiny")
+        )
