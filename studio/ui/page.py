@@ -3,8 +3,10 @@
 The browser holds only where it stands, so that a reload, a second tab and a restarted server show the same.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from threading import RLock
 from typing import Any
 
 import gradio as gr
@@ -12,12 +14,14 @@ import gradio as gr
 from studio.autopilot import scenes
 from studio.errors import InputError
 from studio.studio import Studio
+from studio.timeline import new_id
 from studio.ui import layout, views
 from studio.ui.look import Look, Where, interruption, look, media_url, stamp
 from studio.ui.panels import autopilot, gallery, images, job, player, projects, search, timeline
 
 Verb = Callable[[Where], Any]
 Drawn = dict[Any, Any]
+MOST_BEGUN = 100
 
 
 @dataclass
@@ -27,6 +31,9 @@ class Page(layout.Parts):
     studio: Studio
     examples: list[dict[str, str]]
     blocks: gr.Blocks
+    begun: dict[str, str] = field(default_factory=dict)
+    """Projects that were made by events of a page that stood nowhere, by visit and turn."""
+    beginning: RLock = field(default_factory=RLock)
     model_changed: Any = None
     """The event after which every input has the limits of another model; `search` makes it."""
 
@@ -40,6 +47,32 @@ class Page(layout.Parts):
             show_progress="hidden",
             api_visibility="private",
         )
+
+    @contextmanager
+    def project(self, where: Where, title: str = "") -> Iterator[str]:
+        """The project where the page stands, or a new one, which is gone again if the work in it is refused.
+
+        Two events that leave an empty page one after the other, before the first has been answered, get the
+        same one.
+        """
+        if where.get("project"):
+            yield str(where["project"])
+            return
+        event = f"{where.get('visit')} {where.get('turn')}"
+        with self.beginning:
+            begun = self.begun.get(event) if where.get("visit") else None
+            if begun is not None and any(each.id == begun for each in self.studio.projects()):
+                yield begun
+                return
+            made = self.studio.create_project(title).id
+            try:
+                yield made
+            except InputError:
+                self.studio.delete_project(made)
+                raise
+            self.begun[event] = made
+            for old in list(self.begun)[:-MOST_BEGUN]:
+                del self.begun[old]
 
     def drawn(self) -> list[Any]:
         """Everything that `draw` may change."""
@@ -84,7 +117,8 @@ class Page(layout.Parts):
         if seen.where.get("head") != where.get("head") and self.said(seen, prompt):
             changes[self.composer.prompt] = gr.update(value="", **self.words(seen))
         turn = int(where.get("turn") or 0) + (sentence is not None)
-        return {**changes, self.where: {**seen.where, "turn": turn, "stamps": stamps}}
+        held = {"visit": where.get("visit"), "turn": turn, "stamps": stamps}
+        return {**changes, self.where: {**seen.where, **held}}
 
     def shown(self, seen: Look) -> dict[str, tuple[Any, Any, Any]]:
         """Every part by name: the component, what it shows, and the update that shows it."""
@@ -141,7 +175,8 @@ def build(studio: Studio) -> gr.Blocks:
 
         def arrive(request: gr.Request) -> Drawn:
             project_id = request.query_params.get("project", "")
-            return page.draw({"project": project_id}, "", interruption(studio, project_id))
+            at = {"project": project_id, "visit": new_id()}
+            return page.draw(at, "", interruption(studio, project_id))
 
         blocks.load(arrive, None, page.drawn(), queue=False, show_progress="hidden", api_visibility="private")
     return blocks

@@ -28,7 +28,7 @@ def bind(page: "Page") -> None:
         def verb(at: dict[str, Any]) -> dict[str, Any]:
             planned = requests(at, seconds, request(values, new_seed()))
             title = planned[0].prompt
-            made = started(page, at.get("project", ""), title, lambda to: studio.make(to, planned))
+            made = started(page, at, title, lambda to: studio.make(to, planned))
             first = planned[0]
             return {**made, "expected": 0 if first.strategy == "naive" else first.candidates}
 

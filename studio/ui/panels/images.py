@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from studio.errors import InputError
-from studio.ui.look import media_url
+from studio.ui.look import elsewhere, media_url
 
 if TYPE_CHECKING:
     from studio.ui.page import Page
@@ -16,8 +16,8 @@ def bind(page: "Page") -> None:
     def upload(where: dict[str, Any], said: str, path: str) -> dict[Any, Any]:
         try:
             if (restored := studio.restore(path)) is not None:
-                return page.draw({"project": restored.id}, said)
-            project_id, name = take_in(page, where.get("project", ""), path)
+                return page.draw(elsewhere(where, restored.id), said)
+            project_id, name = take_in(page, where, path)
         except InputError as problem:
             return page.draw(where, said, str(problem))
         shown = {"name": name, "url": media_url(studio, project_id, name)}
@@ -28,7 +28,7 @@ def bind(page: "Page") -> None:
 
     def end(where: dict[str, Any], said: str, path: str) -> dict[Any, Any]:
         try:
-            project_id, name = take_in(page, where.get("project", ""), path)
+            project_id, name = take_in(page, where, path)
         except InputError as problem:
             return page.draw(where, said, str(problem))
         shown = {"name": name, "url": media_url(studio, project_id, name), "last": True}
@@ -43,16 +43,11 @@ def bind(page: "Page") -> None:
     page.listen(composer.ending.drop, drop_end)
 
 
-def take_in(page: "Page", project_id: str, path: str) -> tuple[str, str]:
+def take_in(page: "Page", where: dict[str, Any], path: str) -> tuple[str, str]:
     """Take an image or a video's end into a project, a new one if there is none: its id, the media name.
 
     Raises:
         InputError: if it is neither; a project made for it is gone again.
     """
-    made = project_id or page.studio.create_project().id
-    try:
-        return made, page.studio.add_guide(made, path)
-    except InputError:
-        if not project_id:
-            page.studio.delete_project(made)
-        raise
+    with page.project(where) as project_id:
+        return project_id, page.studio.add_guide(project_id, path)

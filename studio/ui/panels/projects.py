@@ -6,6 +6,7 @@ import gradio as gr
 
 from studio.errors import InputError
 from studio.ui.live import panel
+from studio.ui.look import elsewhere
 
 if TYPE_CHECKING:
     from studio.ui.page import Page
@@ -33,14 +34,14 @@ def bind(page: "Page") -> None:
 
     def open_(where: dict[str, Any], prompt: str, event: gr.EventData) -> dict[Any, Any]:
         project_id = str(event._data.get("id", ""))
-        return page.draw({"project": project_id, "turn": where.get("turn")}, prompt)
+        return page.draw(elsewhere(where, project_id), prompt)
 
     def fresh(where: dict[str, Any], prompt: str) -> dict[Any, Any]:
-        return page.draw({"turn": where.get("turn")}, prompt)
+        return page.draw(elsewhere(where), prompt)
 
     def remove(where: dict[str, Any], prompt: str, event: gr.EventData) -> dict[Any, Any]:
         project_id = str(event._data.get("id", ""))
-        kept = {"turn": where.get("turn")} if where.get("project") == project_id else where
+        kept = elsewhere(where) if where.get("project") == project_id else where
         try:
             page.studio.delete_project(project_id)
         except InputError as problem:

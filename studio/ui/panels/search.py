@@ -121,25 +121,19 @@ def begin(page: "Page", where: dict[str, Any], wanted: ChunkRequest) -> dict[str
     studio, project_id = page.studio, where.get("project", "")
     if project_id and not wanted.prompt.strip():
         wanted = wanted.model_copy(update={"prompt": prompt_before(page, project_id)})
-    made = started(page, project_id, wanted.prompt, lambda at: studio.search(at, wanted))
+    made = started(page, where, wanted.prompt, lambda at: studio.search(at, wanted))
     expected = 0 if wanted.strategy == "naive" else wanted.candidates
     return {**made, "expected": expected}
 
 
-def started(page: "Page", project_id: str, title: str, start: Callable[[str], str]) -> dict[str, Any]:
+def started(page: "Page", where: dict[str, Any], title: str, start: Callable[[str], str]) -> dict[str, Any]:
     """Start a job with `start(project_id)`, in a new project if there is none yet.
 
     Raises:
         InputError: if it cannot be started; a project made for it is gone again.
     """
-    studio = page.studio
-    made = project_id or studio.create_project(title.strip()[:60]).id
-    try:
-        return {"project": made, "job": start(made)}
-    except InputError:
-        if not project_id:
-            studio.delete_project(made)
-        raise
+    with page.project(where, title.strip()[:60]) as project_id:
+        return {"project": project_id, "job": start(project_id)}
 
 
 def prompt_before(page: "Page", project_id: str) -> str:

@@ -1,0 +1,56 @@
+"""The page without a browser: where new work goes."""
+
+import gradio as gr
+import pytest
+
+from studio.errors import InputError
+from studio.ui import layout
+from studio.ui.page import Page
+
+
+@pytest.fixture
+def page(studio):
+    with gr.Blocks() as blocks:
+        return Page(**vars(layout.place(studio)), studio=studio, examples=[], blocks=blocks)
+
+
+def began(page, visit="a", turn=1, title=""):
+    with page.project({"visit": visit, "turn": turn}, title) as project_id:
+        return project_id
+
+
+def test_work_goes_to_the_open_project(page, studio):
+    opened = studio.create_project().id
+    with page.project({"project": opened, "visit": "a", "turn": 1}) as project_id:
+        assert project_id == opened
+    assert len(studio.projects()) == 1
+
+
+def test_an_empty_page_begins_a_project(page, studio):
+    assert studio.project(began(page, title="A fox")).title == "A fox"
+
+
+def test_two_events_that_leave_an_empty_page_together_share_a_project(page, studio):
+    assert began(page) == began(page)
+    assert len(studio.projects()) == 1
+
+
+def test_another_page_or_a_later_turn_has_a_project_of_its_own(page):
+    assert len({began(page), began(page, visit="b"), began(page, turn=2)}) == 3
+
+
+def test_pages_that_do_not_say_who_they_are_share_nothing(page):
+    assert began(page, visit=None) != began(page, visit=None)
+
+
+def test_a_project_whose_first_work_is_refused_is_gone_again(page, studio):
+    with pytest.raises(InputError), page.project({"visit": "a", "turn": 1}):
+        raise InputError("no")
+    assert studio.projects() == []
+    assert began(page) in {each.id for each in studio.projects()}
+
+
+def test_a_project_that_was_deleted_meanwhile_is_not_taken_up_again(page, studio):
+    first = began(page)
+    studio.delete_project(first)
+    assert began(page) != first
