@@ -234,6 +234,7 @@ def test_a_film_file_restores_its_project(server, open_page, tmp_path: Path) -> 
         other.wait_for_timeout(500)
     chosen = other.locator("#upload").locator("xpath=..").locator("input[type=file]")
     chosen.set_input_files(tmp_path / "film.mp4")
+    expect(other).to_have_url(re.compile("project="))
     expect(segments(other)).to_have_count(1)
     expect(other.locator(".segment .caption b")).to_have_text("A fox runs through snow")
     expect(other.get_by_label("What happens next?")).to_be_visible()
