@@ -27,8 +27,8 @@ def keep_freed_memory() -> bool:
     """Have the memory of freed tensors stay with this process, where the next ones need it again.
 
     Otherwise glibc hands every large tensor back to the system, which then has to clear the pages of the next
-    one: a decoder on a CPU can spend more time on that than on its sums. Up to 2 GiB stay, for all threads
-    together; the most that is used at once does not change.
+    one: a decoder on a CPU can spend more time on that than on its sums. About 2 GiB stay at most, for all
+    threads together; the most that is used at once does not change.
 
     Returns:
         Whether the C library took it; others than glibc are left as they are.

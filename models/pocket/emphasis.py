@@ -1,8 +1,9 @@
 """What the generator's loss looks at most: cells in which a subject plays, channels that move many pixels.
 
 A backdrop is learned soon and fills three quarters of a clip; and half of an autoencoder's channels hold what
-is hardly seen once it is decoded. Counted alike, they take most of what a small network can learn. Weights
-that depend on the place alone leave the minimum of the loss where it is: the mean velocity, at every place.
+is hardly seen once it is decoded. Counted alike, they take most of what a small network can learn. Weights of
+channels leave the minimum of the loss where it is; those of places, which come with the clip, draw it a bit
+towards the clips that have a subject there.
 """
 
 from __future__ import annotations
