@@ -332,6 +332,8 @@ class VideoModel(ABC):
     """A loaded checkpoint."""
 
     card: ModelCard
+    placement_reason: str = ""
+    """Where it runs and why, in a sentence."""
 
     @abstractmethod
     def encode(

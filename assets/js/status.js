@@ -8,10 +8,10 @@ shade.addEventListener("click", () => {
 });
 element.replaceChildren(pill, shade);
 const draw = () => {
-  const { ready = false, sentence = "" } = props.value || {};
+  const { ready = false, sentence = "", placed = "" } = props.value || {};
   pill.classList.toggle("ready", ready);
   pill.hidden = !sentence;
-  pill.title = sentence;
+  pill.title = placed || sentence;
   say(pill.lastChild, sentence);
 };
 watch("value", draw);

@@ -127,8 +127,10 @@ class Page(layout.Parts):
         listed = views.projects_view(
             self.studio.projects(), current, lambda project_id, name: media_url(self.studio, project_id, name)
         )
+        model, worker = self.studio.settings.model, self.studio.worker
+        status = views.status_view(worker.ready(model), worker.placed(model))
         panels: list[tuple[str, Any, Any]] = [
-            ("status", self.status, views.status_view(self.studio.ready(self.studio.settings.model))),
+            ("status", self.status, status),
             ("projects", self.projects, listed),
             ("gallery", self.gallery, views.gallery_view(seen)),
             ("player", self.player, views.player_view(seen, self.examples)),

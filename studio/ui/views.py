@@ -230,9 +230,13 @@ def job_view(job: JobView | None) -> View:
     }
 
 
-def status_view(sentence: str | None) -> View:
-    """Whether the model is loaded, or what to wait for."""
-    return {"ready": sentence is None, "sentence": "Ready" if sentence is None else sentence}
+def status_view(sentence: str | None, placed: str = "") -> View:
+    """Whether the model is loaded and why where it is, or what to wait for."""
+    return {
+        "ready": sentence is None,
+        "sentence": "Ready" if sentence is None else sentence,
+        "placed": placed,
+    }
 
 
 def projects_view(summaries: Sequence[ProjectSummary], current: str, url: Callable[[str, str], str]) -> View:

@@ -60,6 +60,9 @@ class Worker(Protocol):
             InputError: if a weight file is missing; it names the file and what to do.
         """
 
+    def placed(self, model: str) -> str:
+        """Where a loaded model runs and why, in a sentence; empty if it is not loaded."""
+
     def loras(self) -> list[str]:
         """Names of the LoRA files that a request can ask for."""
 

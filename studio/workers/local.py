@@ -113,6 +113,11 @@ class LocalWorker:
             return None
         return self._waiting.get(model, f"{card(model).title} is loaded with the first run.")
 
+    def placed(self, model: str) -> str:
+        """Where a loaded model runs and why; see `Worker.placed`."""
+        loaded = self._model
+        return loaded.placement_reason if loaded is not None and loaded.card.name == model else ""
+
     def load(self, model: str, tell: Callable[[str], None] | None = None) -> None:
         """Load a model, and let go of another one first; see `Worker.load`."""
         title = card(model).title

@@ -25,6 +25,7 @@ NEXT = FIRST - 5  # without those that repeat the end of the chunk before
 def test_from_a_sentence_to_a_film(server, open_page, tmp_path: Path) -> None:
     page = open_page(server.url)
     expect(page.get_by_role("heading", level=1)).to_have_text("Chunkwise Studio")
+    expect(page.locator("#status .pill.ready")).to_have_attribute("title", re.compile("CPU"))
     small(page, candidates=3)
     expect(page.locator("#search")).to_contain_text("Search 3 candidates")
     expect(page.locator("#hint .hint")).to_contain_text("3 previews of 1 step, then 4 steps")
@@ -219,6 +220,23 @@ def test_a_film_can_start_from_an_image_and_be_led_to_another(server, open_page,
     expect(page.locator(".segment .caption b")).to_have_text("From the image alone")
     expect(page.locator("#guide img")).to_be_hidden()
     expect(page.locator("#ending img")).to_be_hidden()
+
+
+def test_two_images_given_at_once_belong_to_one_film(server, open_page, tmp_path: Path) -> None:
+    from PIL import Image
+
+    Image.new("RGB", (200, 120), (200, 120, 40)).save(tmp_path / "guide.png")
+    page = open_page(server.url)
+    page.get_by_role("button", name="Advanced").click()
+    expect(page.locator("#upload-end")).to_be_visible()
+    films = page.locator("#projects li").count()
+    for button in ("Start from an image or a film", "End with an image"):
+        page.get_by_test_id(f"{button}-upload-button").set_input_files(tmp_path / "guide.png")
+    expect(page.locator("#guide img")).to_be_visible()
+    expect(page.locator("#ending")).to_contain_text("Ends with this image")
+    page.wait_for_timeout(4000)  # longer than a tick of the page
+    expect(page.locator("#guide img")).to_be_visible()
+    expect(page.locator("#projects li")).to_have_count(films + 1)
 
 
 def test_a_film_file_restores_its_project(server, open_page, tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """A small autoencoder that shows what a run of Stable Video Diffusion is at."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,8 @@ from diffusers import AutoencoderTiny
 from models.catalog import card
 from models.diffusers_run import DiffusersModel
 from models.errors import InputError
+from studio.settings import Settings
+from studio.workers.local import local_worker
 from tests.contract.tiny import svd
 from tests.tiny import tiny_lingen
 
@@ -62,3 +66,13 @@ def test_a_model_with_latents_of_its_own_is_refused(tmp_path):
         DiffusersModel.load(
             card("pocket"), device="cpu", source=tmp_path / "pocket", tiny_decoder=tiny(tmp_path / "tiny")
         )
+
+
+def test_the_setting_reaches_the_model(svd_folder, tmp_path, monkeypatch):
+    folder, _ = svd_folder
+    monkeypatch.setenv("STUDIO_TINY_DECODERS", json.dumps({"svd": str(tiny(tmp_path))}))
+    sources = {"svd": str(folder), "clip": "assets/pocket/clip"}
+    worker = local_worker(Settings(device="cpu", sources=sources))
+    worker.load("svd")
+    assert worker._model._rough.ready
+    worker.close()

@@ -32,3 +32,11 @@ def test_the_decoder_is_tiled_where_memory_is_tight():
 def test_an_attention_backend_that_is_not_there_is_told_in_a_sentence():
     with pytest.raises(InputError, match="sparse-magic"):
         place(tiny_wan(), Placement("cpu", "float32", "", attention="sparse-magic"))
+
+
+@pytest.mark.parametrize(("device", "kept"), [("cpu", True), ("meta", False)])
+def test_freed_memory_is_kept_where_the_model_runs_on_the_cpu(device, kept, monkeypatch):
+    calls = []
+    monkeypatch.setattr("models.placing.keep_freed_memory", lambda: calls.append(True))
+    place(tiny_wan(), Placement(device, "float32", ""))
+    assert bool(calls) is kept

@@ -13,6 +13,11 @@ def bind(page: "Page") -> None:
     """Take an image or a film in, and take an image away again."""
     studio, composer = page.studio, page.composer
 
+    def stayed(where: dict[str, Any], said: str) -> dict[Any, Any]:
+        """Draw without taking an image away: the other one may have been given at the same time."""
+        drawn = page.draw(where, said)
+        return {part: value for part, value in drawn.items() if part not in (composer.guide, composer.ending)}
+
     def upload(where: dict[str, Any], said: str, path: str) -> dict[Any, Any]:
         try:
             if (restored := studio.restore(path)) is not None:
@@ -21,7 +26,7 @@ def bind(page: "Page") -> None:
         except InputError as problem:
             return page.draw(where, said, str(problem))
         shown = {"name": name, "url": media_url(studio, project_id, name)}
-        return {**page.draw({**where, "project": project_id}, said), composer.guide: shown}
+        return {**stayed({**where, "project": project_id}, said), composer.guide: shown}
 
     def drop(where: dict[str, Any], said: str) -> dict[Any, Any]:
         return {**page.draw(where, said), composer.guide: {}}
@@ -32,7 +37,7 @@ def bind(page: "Page") -> None:
         except InputError as problem:
             return page.draw(where, said, str(problem))
         shown = {"name": name, "url": media_url(studio, project_id, name), "last": True}
-        return {**page.draw({**where, "project": project_id}, said), composer.ending: shown}
+        return {**stayed({**where, "project": project_id}, said), composer.ending: shown}
 
     def drop_end(where: dict[str, Any], said: str) -> dict[Any, Any]:
         return {**page.draw(where, said), composer.ending: {}}
