@@ -3,7 +3,8 @@
 Every variant sees the same clips, captions, noise and timesteps in the same order and is judged by its loss
 on held-out combinations, always with the same noise. At 128 pixels a clip has 5 x 4 x 4 tokens, and the
 embedded model's attention window covers them all, which would hide what a scan does; so the variants have a
-smaller window by default. Two seeds or more tell how much of a difference is chance.
+smaller window by default. Two seeds or more tell how much of a difference is chance. A sheet of each shows
+what the loss does not say.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ from typing import Any
 import torch
 from torch import nn
 
+from models.lingen import LinGenPipeline, LinGenTransformer3DModel
 from models.pocket.generator import build_generator, draw_timesteps, flow_loss
 from models.pocket.latents import load_latents, write_whole
+from models.pocket.sheet import PROMPTS, draw_clips, grid
 from models.pocket.team import Team
 from models.pocket.train_generator import MixedOptimizer
 from models.pocket.training import Progress, fast_attention, use_threads
@@ -33,6 +36,9 @@ VARIANTS: dict[str, dict[str, bool]] = {
 }
 LOOKS = 4
 """How often the loss is measured on the way, the end included."""
+DRAWN = PROMPTS[:8]
+SHEET_STEPS, SHEET_GUIDANCE = 20, 4.0
+"""Of the clips on a sheet; the variants are not distilled."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,11 @@ class Trial:
     batch: int = 24
     window: tuple[int, int, int] = (2, 2, 2)
 
+    @property
+    def sheet(self) -> str:
+        """File name of its sheet."""
+        return f"ablation-{self.variant.lower().replace(' ', '-')}-{self.seed}-{self.steps}.png"
+
 
 @torch.no_grad()
 def validation_loss(model: nn.Module, held: TrainingSet) -> float:
@@ -71,11 +82,11 @@ def validation_loss(model: nn.Module, held: TrainingSet) -> float:
 
 def run_trial(
     trial: Trial, data: TrainingSet, held: TrainingSet, *, compile_blocks: bool = False
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], LinGenTransformer3DModel]:
     """Train a variant and measure it.
 
     Returns:
-        The trial, `losses` as pairs of steps and validation loss, `parameters` and `seconds`.
+        The trial, `losses` as pairs of steps and validation loss, `parameters` and `seconds`; the weights.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     changes: dict[str, Any] = {"window_size": trial.window, **VARIANTS[trial.variant]}
@@ -105,12 +116,21 @@ def run_trial(
         progress.step += 1
         if progress.step in looks:
             losses.append((progress.step, validation_loss(master, held)))
-    return {
+    record = {
         **asdict(trial),
         "losses": losses,
         "parameters": sum(parameter.numel() for parameter in master.parameters()),
         "seconds": time.monotonic() - begun,
     }
+    return record, master
+
+
+def save_sheet(assets: Path, model: LinGenTransformer3DModel, file: Path) -> None:
+    """Draw the sheet's first prompts with these weights, the first frame of each clip."""
+    pipeline = LinGenPipeline.from_pretrained(assets, transformer=model.eval().cpu(), upscaler=None)
+    clips = draw_clips(pipeline, DRAWN, SHEET_STEPS, SHEET_GUIDANCE)
+    sheet = grid([clip[0] for clip in clips], DRAWN)
+    write_whole(file, lambda part: sheet.save(part, "PNG", optimize=True))
 
 
 def ablation(
@@ -121,6 +141,8 @@ def ablation(
     threads: int = 2,
 ) -> Iterator[dict[str, Any]]:
     """Run what is not yet in `work/ablation.json`, add each result to it, and give all results in order.
+
+    The sheet of each lies beside that file, under the name `Trial.sheet`.
 
     Args:
         assets: folder of the pipeline, for its text encoder.
@@ -143,7 +165,8 @@ def ablation(
         asked = json.loads(json.dumps(asdict(trial)))
         found = next((each for each in results if asked.items() <= each.items()), None)
         if found is None:
-            found = run_trial(trial, data, held, compile_blocks=chosen.compile)
+            found, model = run_trial(trial, data, held, compile_blocks=chosen.compile)
+            save_sheet(assets, model, work / trial.sheet)
             results.append(found)
             text = json.dumps(results, indent=2)
             write_whole(file, lambda part, text=text: part.write_text(text))  # type: ignore[misc]

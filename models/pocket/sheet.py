@@ -56,11 +56,10 @@ def grid(frames: list[np.ndarray], prompts: tuple[str, ...], columns: int = 4) -
     return sheet
 
 
-def make_sheet(
-    assets: Path, out: Path, steps: int = 8, guidance_scale: float = 1.0, prompts: tuple[str, ...] = PROMPTS
-) -> tuple[Path, Path]:
-    """Draw the prompts, prompt i from seed i: first frames in `sheet.png`, whole clips in `sheet.webp`."""
-    pipeline = LinGenPipeline.from_pretrained(assets, torch_dtype=torch.float32)
+def draw_clips(
+    pipeline: LinGenPipeline, prompts: tuple[str, ...], steps: int, guidance_scale: float
+) -> list[np.ndarray]:
+    """A clip a prompt, prompt i from seed i: uint8 [frames, side, side, 3] each."""
     pipeline.set_progress_bar_config(disable=True)
     clips = []
     for seed, prompt in enumerate(prompts):
@@ -72,6 +71,15 @@ def make_sheet(
             output_type="np",
         ).frames[0]
         clips.append((video * 255).round().astype(np.uint8))
+    return clips
+
+
+def make_sheet(
+    assets: Path, out: Path, steps: int = 8, guidance_scale: float = 1.0, prompts: tuple[str, ...] = PROMPTS
+) -> tuple[Path, Path]:
+    """Draw the prompts, prompt i from seed i: first frames in `sheet.png`, whole clips in `sheet.webp`."""
+    pipeline = LinGenPipeline.from_pretrained(assets, torch_dtype=torch.float32)
+    clips = draw_clips(pipeline, prompts, steps, guidance_scale)
     out.mkdir(parents=True, exist_ok=True)
     moving = [grid([clip[time] for clip in clips], prompts) for time in range(len(clips[0]))]
     picture, animation = out / "sheet.png", out / "sheet.webp"

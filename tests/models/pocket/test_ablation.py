@@ -47,6 +47,14 @@ def test_every_variant_is_trained_and_measured(folders):
     assert found[3]["parameters"] < found[0]["parameters"]
 
 
+def test_every_variant_gets_a_sheet_of_its_own(folders):
+    trials = [dataclasses.replace(TRIAL, variant=variant) for variant in ("LinGen", "without review tokens")]
+    list(ablation(*folders, trials, QUICK, threads=1))
+    sheets = [(folders[1] / trial.sheet).read_bytes() for trial in trials]
+    assert folders[1] / "ablation-without-review-tokens-0-4.png" == folders[1] / trials[1].sheet
+    assert sheets[0] != sheets[1]
+
+
 def test_the_same_trial_gives_the_same_loss(folders):
     (once,) = ablation(*folders, [TRIAL], QUICK, threads=1)
     (folders[1] / "ablation.json").unlink()
