@@ -14,13 +14,12 @@ import inspect
 import itertools
 import operator
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from diffusers import FlowMatchEulerDiscreteScheduler
 
 from models import download, placement, weights
 from models.adapters import Adapters
@@ -32,98 +31,18 @@ from models.placing import place
 from models.prompt_memory import PromptMemory
 from models.rough_decoder import RoughDecoder
 from models.step_cache import takes_cache
-from models.suspension import Pause, SuspendedCall
+from models.suspension import Pause, SuspendedCall, run_together
+from models.tapped import Look, light_clone
 from models.tiny_decoder import TinyDecoder
+from models.turns import join_calls
 from models.video_model import Conditioning, DenoisingRun, Lora, ModelCard, VideoModel
 
 Decode = Callable[[Any, Any, torch.Tensor], Any]
 """`decode(pipeline, predicted, latents)` -> `[1, T, H, W, 3]` floats in `[0, 1]`; see `Family.decode`."""
 
 
-@dataclass
-class Look:
-    """What can be seen of a run after a step.
-
-    Attributes:
-        predicted: the clean sample that the scheduler foresees, or None where it does not tell.
-        latents: after the step.
-        parts: one look for each copy that the pipeline makes of the scheduler, in their order (one a latent
-            frame, or one for a sound track).
-        after_step: called by the scheduler with each new sample; for pipelines that do not call back.
-    """
-
-    predicted: torch.Tensor | None = None
-    latents: torch.Tensor | None = None
-    parts: list[Look] = field(default_factory=list)
-    after_step: Callable[[torch.Tensor], None] | None = None
-
-    def __deepcopy__(self, _: dict[int, Any]) -> Look:
-        """The look of a copied scheduler: it sees its own part and disturbs no other."""
-        self.parts.append(Look())
-        return self.parts[-1]
-
-    def clear(self) -> None:
-        """Let go of the tensors."""
-        self.predicted = self.latents = self.after_step = None
-        self.parts.clear()
-
-
-def predicted_clean_sample(scheduler: Any, passed: dict[str, Any], output: Any) -> torch.Tensor | None:
-    """The clean sample x0 that a scheduler foresees, just after its step.
-
-    Flow matching (Lipman et al. 2023) predicts the velocity v = noise - x0, so x0 = x - sigma * v. Schedulers
-    with multistep history keep x0; the others return it.
-
-    Args:
-        scheduler: after the step.
-        passed: arguments of the step by name.
-        output: of the step.
-    """
-    if isinstance(scheduler, FlowMatchEulerDiscreteScheduler):
-        sample, velocity = passed["sample"].float(), passed["model_output"]
-        if (timesteps := passed.get("per_token_timesteps")) is not None:
-            # in this form diffusers takes the velocity with the opposite sign
-            return sample + timesteps[..., None] / scheduler.config.num_train_timesteps * velocity
-        return (sample - scheduler.sigmas[scheduler.step_index - 1] * velocity).to(velocity.dtype)
-    if (foreseen := getattr(output, "pred_original_sample", None)) is not None:
-        return foreseen
-    if outputs := getattr(scheduler, "model_outputs", None):
-        return outputs[-1]
-    if isinstance(output, tuple) and len(output) > 1:
-        return output[1]
-    return None
-
-
-@functools.cache
-def tapped(scheduler_class: Any) -> Any:
-    """A subclass whose every step leaves its predicted clean sample in `look`.
-
-    A subclass with the same signature, because pipelines test for classes and read signatures.
-    """
-    signature = inspect.signature(scheduler_class.step)
-
-    @functools.wraps(scheduler_class.step)
-    def step(self: Any, *args: Any, **kwargs: Any) -> Any:
-        output = scheduler_class.step(self, *args, **kwargs)
-        passed = signature.bind(self, *args, **kwargs).arguments
-        self.look.predicted = predicted_clean_sample(self, passed, output)
-        if self.look.after_step is not None:
-            self.look.after_step(output[0])
-        return output
-
-    return type(scheduler_class.__name__, (scheduler_class,), {"step": step})
-
-
-def light_clone(pipeline: Any, look: Look) -> Any:
-    """The same modules with a scheduler of its own, which leaves what it foresees in `look`."""
-    clone = copy.copy(pipeline)
-    scheduler = copy.deepcopy(pipeline.scheduler)
-    scheduler_class: Any = type(scheduler)
-    scheduler.__class__ = tapped(scheduler_class)
-    scheduler.look = look
-    clone.scheduler = scheduler
-    clone.set_progress_bar_config(disable=True)
-    return clone
+NETWORKS = ("transformer", "transformer_2", "unet")
+"""The parts of a pipeline that are asked once or twice a step."""
 
 
 def shifted(scheduler: Any, shift: float) -> Any:
@@ -229,11 +148,27 @@ class DiffusersRun(DenoisingRun):
             CancelledError: if the run is closed from another thread meanwhile.
             Exception: what the pipeline raised.
         """
+        if self._about_to(to_step):
+            self._call.run_to(to_step * self._passes)
+
+    @staticmethod
+    def advance_together(runs: Sequence[DiffusersRun], to_step: int) -> None:
+        """The same for several runs of one conditioning, whose calls of a joined network become one.
+
+        Raises:
+            ValueError, CancelledError, Exception: as `advance`, once the other runs are there.
+        """
+        due = [run for run in runs if run._about_to(to_step)]
+        if due:
+            run_together([run._call for run in due], to_step * due[0]._passes)
+
+    def _about_to(self, to_step: int) -> bool:
+        """Whether something is to be done to get there; if so, it can begin."""
         if to_step > self.num_inference_steps:
             raise ValueError(f"this run has {self.num_inference_steps} steps, not {to_step}")
-        if to_step > self.step:
+        if due := to_step > self.step:
             self._before()
-            self._call.run_to(to_step * self._passes)
+        return due
 
     @torch.no_grad()
     def preview(self) -> Clip:
@@ -386,6 +321,18 @@ class DiffusersModel(VideoModel):
             threads=self._threads,
             rough=self._rough,
         )
+
+    def advance(self, runs: Sequence[DenoisingRun], to_step: int) -> None:
+        """Take several runs to a step with one call of the network for all; see `VideoModel.advance`.
+
+        A step cache keeps what a run's last step left in the network, so with one they go on by themselves.
+        """
+        networks = [getattr(self._pipeline, name, None) for name in NETWORKS]
+        if any(getattr(network, "is_cache_enabled", False) for network in networks):
+            return super().advance(runs, to_step)
+        for network in filter(None, networks):
+            join_calls(network)
+        return DiffusersRun.advance_together([run for run in runs if isinstance(run, DiffusersRun)], to_step)
 
     def close(self) -> None:
         """Free the weights. Runs that are not closed keep them."""

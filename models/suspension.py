@@ -9,10 +9,11 @@ from __future__ import annotations
 import math
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 from models.errors import CancelledError
+from models.turns import Turns
 
 T = TypeVar("T")
 Pause = Callable[[int], None]
@@ -33,20 +34,28 @@ class _Gate(Generic[T]):
         self.ended = False
         self.result: T | None = None
         self.error: BaseException | None = None
+        self.turns: Turns | None = None
+        self.entered = False
 
     def pause(self, mark: int) -> None:
         """Tell that `mark` is reached, and wait until the limit is beyond it."""
         with self.changed:
+            going = self.limit > mark
+            if not going:
+                self._leave()
             self.mark = mark
             self.changed.notify_all()
             self.changed.wait_for(lambda: self.closed or self.limit > mark)
             if self.closed:
                 raise _Closed
+        if not going:
+            self._enter()
 
     def work(self, call: Callable[[Pause], T]) -> None:
         """The body of the thread."""
         result: T | None = None
         error: BaseException | None = None
+        self._enter()
         try:
             result = call(self.pause)
         except _Closed:
@@ -54,8 +63,21 @@ class _Gate(Generic[T]):
         except BaseException as caught:  # the owner raises it in its own thread
             error = caught
         with self.changed:
+            self._leave()
             self.ended, self.result, self.error = True, result, error
             self.changed.notify_all()
+
+    def _enter(self) -> None:
+        """Wait for a turn, if this call takes turns with others."""
+        if self.turns is not None:
+            self.turns.enter()
+            self.entered = True
+
+    def _leave(self) -> None:
+        """Let the others go on without this call."""
+        if self.turns is not None:
+            (self.turns.leave if self.entered else self.turns.miss)()
+            self.turns, self.entered = None, False
 
     def close(self) -> None:
         """Let the call unwind at its next mark. Waits for nothing: a garbage collector may call it."""
@@ -87,6 +109,11 @@ class SuspendedCall(Generic[T]):
         return self._gate.mark
 
     @property
+    def ended(self) -> bool:
+        """Whether nothing of the call is left."""
+        return self._gate.ended
+
+    @property
     def closed(self) -> bool:
         """Whether `close` was called."""
         return self._gate.closed
@@ -99,14 +126,28 @@ class SuspendedCall(Generic[T]):
             CancelledError: if it is closed from another thread meanwhile.
             Exception: whatever the call raised, again at every later use.
         """
+        if self._gate.closed:
+            raise ValueError("this run was closed; begin another")
+        self._let_on(mark, None)
+        self._wait(mark)
+
+    def _let_on(self, mark: float, turns: Turns | None) -> None:
+        """Let the call go on, in turns with others or by itself."""
         gate = self._gate
         with gate.changed:
-            if gate.closed:
-                raise ValueError("this run was closed; begin another")
+            if gate.ended and turns is not None:
+                turns.miss()
+                return
             gate.limit = max(gate.limit, mark)
+            gate.turns = turns
             if self._thread.ident is None:
                 self._thread.start()
             gate.changed.notify_all()
+
+    def _wait(self, mark: float) -> None:
+        """Wait until the call is there."""
+        gate = self._gate
+        with gate.changed:
             gate.changed.wait_for(lambda: gate.ended or gate.closed or gate.mark >= mark)
             if gate.error is not None:
                 raise gate.error
@@ -129,3 +170,26 @@ class SuspendedCall(Generic[T]):
         if started and self._thread is not threading.current_thread():
             self._thread.join()
         self._gate.result = self._gate.error = None
+
+
+def run_together(calls: Sequence[SuspendedCall[T]], mark: float) -> None:
+    """Let several calls go on until all have reached `mark` or ended; they take turns, see `models.turns`.
+
+    Raises:
+        ValueError: if one of them was closed before; none has gone on then.
+        CancelledError, Exception: as `SuspendedCall.run_to`, once the others are there.
+    """
+    if any(call.closed for call in calls):
+        raise ValueError("one of these runs was closed; begin another")
+    due = [call for call in calls if call.mark < mark and not call.ended]
+    turns = Turns(len(due))
+    for call in due:
+        call._let_on(mark, turns)
+    errors = []
+    for call in due:
+        try:
+            call._wait(mark)
+        except Exception as error:
+            errors.append(error)
+    if errors:
+        raise errors[0]

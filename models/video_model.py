@@ -374,6 +374,17 @@ class VideoModel(ABC):
             InputError: if the number of steps is outside the limits of the card.
         """
 
+    def advance(self, runs: Sequence[DenoisingRun], to_step: int) -> None:
+        """Take runs of one conditioning and equally many steps to `to_step`, at once if the model can.
+
+        What comes out differs from runs that go on alone by the rounding of larger batches, and no more.
+
+        Raises:
+            ValueError, Exception: as `DenoisingRun.advance`.
+        """
+        for run in runs:
+            run.advance(to_step)
+
     @abstractmethod
     def close(self) -> None:
         """Free the weights."""

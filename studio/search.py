@@ -12,8 +12,10 @@ at. Closing the generator closes the run it was in the middle of.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import islice
 
 from models.clip import Clip
 from models.video_model import DenoisingRun
@@ -24,6 +26,9 @@ Begin = Callable[[int, int], DenoisingRun]
 
 Judge = Callable[[Clip], tuple[dict[str, float], float]]
 """`judge(clip)`: every score by name, and the number that orders the gallery; higher is better in both."""
+
+Advance = Callable[[Sequence[DenoisingRun], int], None]
+"""`advance(runs, to_step)`: takes several runs to a step, at once if the model can."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +112,12 @@ def naive(begin: Begin, seed: int, num_inference_steps: int) -> Iterator[Step | 
         run.close()
 
 
+def one_by_one(runs: Sequence[DenoisingRun], to_step: int) -> None:
+    """Each run by itself."""
+    for run in runs:
+        run.advance(to_step)
+
+
 def k_step(
     begin: Begin,
     seeds: Iterable[int],
@@ -115,6 +126,8 @@ def k_step(
     judge: Judge,
     *,
     previews: PreviewKind = "schedule",
+    advance: Advance = one_by_one,
+    at_once: int = 1,
 ) -> Iterator[Step | Rough]:
     """Look at every initial noise after k steps: the inner loop of Algorithm 1.
 
@@ -126,37 +139,68 @@ def k_step(
         judge: the evaluator f of Algorithm 1.
         previews: `schedule`: a complete run of k steps, as in the paper. `prefix`: the first k of the s
             steps; the run comes along in `Rough.run`, so that `finish` pays only for the other s - k.
+        advance: denoises candidates that go on together.
+        at_once: how many do.
 
     Yields:
         `Step` and, a candidate each, `Rough`.
     """
-    for seed in seeds:
-        run = begin(seed, preview_steps if previews == "schedule" else num_inference_steps)
-        handed_over = False
-        try:
-            yield from _advance(run, preview_steps)
-            rough = _look(run, preview_steps, judge, keep=previews == "prefix")
-            handed_over = rough.run is not None
+    left = iter(seeds)
+    while together := list(islice(left, at_once)):
+        with ExitStack() as undone:
+            runs = []
+            for seed in together:
+                runs.append(begin(seed, preview_steps if previews == "schedule" else num_inference_steps))
+                undone.callback(runs[-1].close)
+            yield from _advance(runs, preview_steps, advance)
+            undone.pop_all()
+            yield from _look_at_all(runs, preview_steps, judge, keep=previews == "prefix")
+
+
+def _look_at_all(runs: list[DenoisingRun], steps: int, judge: Judge, *, keep: bool) -> Iterator[Rough]:
+    """A look at each run; those that are not handed over are closed."""
+    left = list(runs)
+    try:
+        while left:
+            rough = _look(left[0], steps, judge, keep=keep)
+            if keep:
+                left.pop(0)
             yield rough
-        finally:
-            if not handed_over:
-                run.close()
+            if not keep:
+                left.pop(0).close()
+    finally:
+        for run in left:
+            run.close()
 
 
 def brute_force(
-    begin: Begin, seeds: Iterable[int], num_inference_steps: int, judge: Judge
+    begin: Begin,
+    seeds: Iterable[int],
+    num_inference_steps: int,
+    judge: Judge,
+    *,
+    advance: Advance = one_by_one,
+    at_once: int = 1,
 ) -> Iterator[Step | Rough]:
     """Finish every initial noise and look at them all: k = s, nothing is left to pay for the chosen one."""
-    yield from k_step(begin, seeds, num_inference_steps, num_inference_steps, judge, previews="prefix")
+    s = num_inference_steps
+    yield from k_step(begin, seeds, s, s, judge, previews="prefix", advance=advance, at_once=at_once)
 
 
-def candidates(begin: Begin, request: ChunkRequest, judge: Judge) -> Iterator[Step | Rough]:
+def candidates(
+    begin: Begin,
+    request: ChunkRequest,
+    judge: Judge,
+    *,
+    advance: Advance = one_by_one,
+    at_once: int = 1,
+) -> Iterator[Step | Rough]:
     """The candidates of a request by its strategy; candidate j has seed `request.seed + j`."""
     seeds = range(request.seed, request.seed + request.candidates)
-    steps = request.num_inference_steps
+    s, k = request.num_inference_steps, request.preview_steps
     if request.strategy == "brute-force":
-        return brute_force(begin, seeds, steps, judge)
-    return k_step(begin, seeds, steps, request.preview_steps, judge, previews=request.previews)
+        return brute_force(begin, seeds, s, judge, advance=advance, at_once=at_once)
+    return k_step(begin, seeds, s, k, judge, previews=request.previews, advance=advance, at_once=at_once)
 
 
 def best(roughs: Iterable[Rough]) -> Rough:
@@ -179,7 +223,7 @@ def finish(
             look would cost too much; None never looks.
     """
     since = time.perf_counter()
-    for event in _advance(run, run.num_inference_steps):
+    for event in _advance([run], run.num_inference_steps, one_by_one):
         yield event
         if look is None or event.done == event.total:
             continue
@@ -224,12 +268,14 @@ def final_passes(request: ChunkRequest) -> int:
     return request.num_inference_steps
 
 
-def _advance(run: DenoisingRun, to_step: int) -> Iterator[Step]:
-    """One step at a time, so that whoever drives can stop in between."""
-    for step in range(run.step + 1, to_step + 1):
+def _advance(runs: Sequence[DenoisingRun], to_step: int, advance: Advance) -> Iterator[Step]:
+    """One step at a time, so that whoever drives can stop in between; all runs stand at the same one."""
+    for step in range(runs[0].step + 1, to_step + 1):
         begun = time.perf_counter()
-        run.advance(step)
-        yield Step(run.seed, step, to_step, time.perf_counter() - begun)
+        advance(runs, step)
+        seconds = (time.perf_counter() - begun) / len(runs)
+        for run in runs:
+            yield Step(run.seed, step, to_step, seconds)
 
 
 def _look(run: DenoisingRun, steps: int, judge: Judge, *, keep: bool) -> Rough:

@@ -25,6 +25,7 @@ class Settings(BaseSettings):
         attention: an attention backend of diffusers, e.g. `flash`, `sage`, `xformers`.
         cache: how little a step of a large model may change to be skipped (first-block cache); about 0.1 is
             usual, None skips none.
+        at_once: how many candidates of a search are denoised together, in one call of the network a step.
         lora_dir: folder of LoRA files (safetensors).
         threads: CPU threads of the model; None leaves it to torch.
         live_share: how much of a full run's time may go into looking into it while it runs, 0 for never.
@@ -51,6 +52,7 @@ class Settings(BaseSettings):
     storage: Literal["full", "float8", "int8", "nf4"] | None = None
     attention: str | None = None
     cache: float | None = Field(default=None, ge=0, le=1)
+    at_once: int = Field(default=1, ge=1)
     lora_dir: Path = Path("var/loras")
     threads: int | None = Field(default=None, ge=1)
     live_share: float = Field(default=0.04, ge=0, le=1)

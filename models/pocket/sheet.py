@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -63,14 +64,14 @@ def draw_clips(
     pipeline.set_progress_bar_config(disable=True)
     clips = []
     for seed, prompt in enumerate(prompts):
-        video = pipeline(
+        made: Any = pipeline(
             prompt,
             num_inference_steps=steps,
             guidance_scale=guidance_scale,
             generator=torch.Generator().manual_seed(seed),
             output_type="np",
-        ).frames[0]
-        clips.append((video * 255).round().astype(np.uint8))
+        )
+        clips.append((made.frames[0] * 255).round().astype(np.uint8))
     return clips
 
 

@@ -57,6 +57,7 @@ def local_worker(settings: Settings) -> LocalWorker:
         sources=settings.sources,
         networks={model: networks_of(choice) for model, choice in settings.networks.items()},
         tiny_decoders=settings.tiny_decoders,
+        at_once=settings.at_once,
         lora_dir=settings.lora_dir,
     )
 
@@ -73,6 +74,7 @@ class LocalWorker:
             default scorers.
         networks: GGUF files of denoising networks, by model name.
         tiny_decoders: folders or hub ids of small autoencoders that show what a run is at, by model name.
+        at_once: how many candidates are denoised together.
         scorers: who judges candidates; None takes the default ones.
     """
 
@@ -86,12 +88,14 @@ class LocalWorker:
         networks: Mapping[str, Networks] | None = None,
         tiny_decoders: Mapping[str, str] | None = None,
         lora_dir: Path = Path("var/loras"),
+        at_once: int = 1,
         scorers: Sequence[Scorer] | None = None,
     ) -> None:
         self._device_name, self._threads, self._live_share = device, threads, live_share
         self._sources, self._lora_dir = dict(sources or {}), lora_dir
         self._networks, self._tiny_decoders = dict(networks or {}), dict(tiny_decoders or {})
         self._scorers = None if scorers is None else list(scorers)
+        self._at_once = at_once
         self._model: VideoModel | None = None
         self._waiting: dict[str, str] = {}
         self._decode_seconds: dict[tuple[str, int, int, int], float] = {}
@@ -182,7 +186,10 @@ class LocalWorker:
             model, session = self._open(task)
             judge = partial(self._judge, session.conditioning)
             begin = partial(model.begin, session.conditioning)
-            for event in search.candidates(begin, task.request, judge):
+            found = search.candidates(
+                begin, task.request, judge, advance=model.advance, at_once=self._at_once
+            )
+            for event in found:
                 if isinstance(event, Rough):
                     if event.run is not None:
                         session.runs[event.seed] = event.run

@@ -4,6 +4,7 @@ import threading
 
 import numpy as np
 import pytest
+import torch
 from diffusers import FirstBlockCacheConfig
 
 from models.errors import CancelledError, InputError
@@ -48,6 +49,37 @@ def test_a_suspended_run_gives_the_undisturbed_clip(begin):
         other.preview()
         run.preview()
     np.testing.assert_array_equal(run.finish().frames, undisturbed.frames)
+
+
+def test_candidates_that_go_on_together_are_those_that_go_on_alone(model, begin):
+    """Compared before they are decoded: a random decoder blows a rounding error up at some pixel."""
+    steps = model.card.num_inference_steps
+    alone = [begin(seed) for seed in (5, 6, 7)]
+    for run in alone:
+        run.advance(steps)
+    runs = [begin(seed) for seed in (5, 6, 7)]
+    for step in range(1, steps + 1):
+        model.advance(runs, step)
+        assert [run.step for run in runs] == [step] * 3
+    for run, single in zip(runs, alone, strict=True):
+        torch.testing.assert_close(run._look.latents, single._look.latents, rtol=1e-3, atol=1e-3)
+        assert len(run.finish()) == model.card.num_frames
+
+
+def test_candidates_that_go_on_together_ask_their_network_once(model, begin, monkeypatch):
+    runs, batches = [begin(seed) for seed in (5, 6, 7)], []
+    forward = network(model).forward
+
+    def counted(*arguments, **named):
+        latents = next(each for each in (*arguments, *named.values()) if getattr(each, "ndim", 0) >= 3)
+        batches.append(len(latents))
+        return forward(*arguments, **named)
+
+    monkeypatch.setattr(network(model), "forward", counted)
+    begin(8).advance(1)
+    each, batches[:] = list(batches), []
+    model.advance(runs, 1)
+    assert batches == [3 * size for size in each]
 
 
 def test_the_seed_determines_the_clip(begin):
@@ -118,6 +150,19 @@ def test_after_cancelling_the_next_run_is_clean_even_with_a_cache(model, begin):
     finally:
         network(model).disable_cache()
     np.testing.assert_array_equal(following.frames, expected.frames)
+
+
+@models(caches)
+def test_with_a_cache_candidates_go_on_by_themselves(model, begin):
+    network(model).enable_cache(FirstBlockCacheConfig(threshold=0.0))
+    try:
+        expected = begin(seed=3).finish()
+        runs = [begin(seed) for seed in (3, 4)]
+        for step in range(1, runs[0].num_inference_steps + 1):
+            model.advance(runs, step)
+        np.testing.assert_array_equal(runs[0].finish().frames, expected.frames)
+    finally:
+        network(model).disable_cache()
 
 
 def test_cancelling_ends_a_run_within_the_step_it_is_in(model, begin, monkeypatch):

@@ -14,8 +14,9 @@ from diffusers import (
     UniPCMultistepScheduler,
 )
 
-from models.diffusers_run import DiffusersRun, Look, light_clone, shifted, to_frames
+from models.diffusers_run import DiffusersRun, shifted, to_frames
 from models.errors import CancelledError
+from models.tapped import Look, light_clone
 from tests.models.tiny_wan import tiny_wan, wan_arguments, wan_decode
 
 FLOW = {"prediction_type": "flow_prediction", "use_flow_sigmas": True, "flow_shift": 3.0}

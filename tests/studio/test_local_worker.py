@@ -13,9 +13,10 @@ import pytest
 
 from studio.errors import InputError
 from studio.search import Decoded, Finished, Live, Rough, Step
+from studio.settings import Settings
 from studio.timeline import ChunkRequest
 from studio.workers import LocalWorker, Task
-from studio.workers.local import MAX_GALLERIES
+from studio.workers.local import MAX_GALLERIES, local_worker
 
 
 @pytest.fixture
@@ -177,3 +178,19 @@ def test_the_number_of_threads_holds_in_the_threads_of_the_runs(sources):
     root = Path(__file__).parents[2]
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "1"
+
+
+def test_candidates_at_once_are_asked_for_by_a_setting(sources, request_, monkeypatch):
+    monkeypatch.setenv("STUDIO_AT_ONCE", "3")
+    worker = local_worker(Settings(device="cpu", sources=sources))
+    groups = []
+    try:
+        worker.load("pocket")
+        advance = worker._model.advance
+        monkeypatch.setattr(
+            worker._model, "advance", lambda runs, step: (groups.append(len(runs)), advance(runs, step))
+        )
+        list(worker.search(Task("gallery", request_)))
+    finally:
+        worker.close()
+    assert groups == [3, 3]

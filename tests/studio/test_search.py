@@ -159,3 +159,38 @@ def test_a_live_look_is_taken_when_it_is_asked_for(counted, request_):
 def test_no_look_is_taken_where_it_would_cost_too_much(counted, request_):
     events = list(search.finish(counted.begin(request_)(7, 4), look=lambda run, since: None))
     assert not [event for event in events if isinstance(event, search.Live)]
+
+
+@pytest.mark.parametrize("previews", ["schedule", "prefix"])
+def test_candidates_at_once_come_in_groups_and_are_the_same(counted, request_, previews):
+    request, begin = request_.model_copy(update={"previews": previews}), counted.begin(request_)
+    single = [e for e in search.candidates(begin, request, brightness) if isinstance(e, Rough)]
+    counted.evaluations = 0
+    events = list(search.candidates(begin, request, brightness, advance=counted.model.advance, at_once=2))
+    kinds = ["step" if isinstance(event, Step) else event.seed for event in events]
+    assert kinds == [*["step"] * 4, 7, 8, *["step"] * 2, 9]
+    together = [event for event in events if isinstance(event, Rough)]
+    for one, other in zip(single, together, strict=True):
+        assert (one.run is None) == (other.run is None) == (previews == "schedule")
+        assert abs(one.clip.frames.astype(int) - other.clip.frames).max() <= 1
+        for rough in (one, other):
+            if rough.run is not None:
+                rough.run.close()
+
+
+def test_stopping_between_two_of_a_group_closes_those_that_were_not_handed_over(counted, request_):
+    runs = []
+
+    def begin(seed: int, steps: int):
+        runs.append(counted.begin(request_)(seed, steps))
+        return runs[-1]
+
+    request = request_.model_copy(update={"previews": "prefix"})
+    events = search.candidates(begin, request, brightness, advance=counted.model.advance, at_once=3)
+    rough = next(event for event in events if isinstance(event, Rough))
+    events.close()
+    rough.run.advance(3)
+    rough.run.close()
+    for run in runs[1:]:
+        with pytest.raises(ValueError, match="closed"):
+            run.advance(3)
