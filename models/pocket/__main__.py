@@ -200,13 +200,16 @@ def upscaler(
     seed: Seed = 0,
     work: Work = Path("var/pocket"),
     out: Annotated[Path, typer.Option(help="Folder of the pipeline.")] = Path("assets/pocket"),
+    start_from: StartFrom = None,
 ) -> None:
     """Trains the upscaler that draws the decoded clips twice as large."""
-    from models.pocket.train_upscaler import UpscalerSettings, train_upscaler
+    from models.pocket.train_upscaler import UpscalerSettings, carried_on, train_upscaler
     from models.pocket.training import start_over
 
     start_over(resume, work / "upscaler.pt", work / "upscaler.jsonl")
-    train_upscaler(out, work, minutes, UpscalerSettings(seed=seed), max_steps, threads)
+    settings = UpscalerSettings(seed=seed)
+    settings = carried_on(settings) if start_from else settings
+    train_upscaler(out, work, minutes, settings, max_steps, threads, start_from)
 
 
 @app.command()

@@ -35,7 +35,7 @@ from models.pocket.training import Progress, fast_attention, log_line
 
 @dataclass(frozen=True)
 class SharpenSettings(DistillationSettings):
-    """How the student is trained on.
+    """How the student is trained on. Its teacher is itself as it was before, step by step, unguided.
 
     Attributes:
         reach: how far the judge may move a velocity, root mean square (velocities have about 1.4).
@@ -48,6 +48,8 @@ class SharpenSettings(DistillationSettings):
 
     learning_rate: float = 3e-4
     ema: float = 0.99
+    teacher_steps: int = 1
+    guidance: float = 1.0
     reach: float = 0.35
     judge_rate: float = 1e-3
     judge_levels: tuple[float, float] = (0.05, 0.7)

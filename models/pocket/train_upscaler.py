@@ -1,12 +1,13 @@
 """Trains the upscaler: what the autoencoder makes of a clip, and the same scene drawn twice as large.
 
 Half of the clips are as the generator would make them, with its faults, since that is what it will be given.
+First it learns to be right, then, beside a critic, to be crisp.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +21,11 @@ from models.pocket.autoencoder import decode, encode, picture_loss, psnr, to_pix
 from models.pocket.captions import caption
 from models.pocket.corpus import cast
 from models.pocket.generator import as_made
+from models.pocket.pixel_critic import Critique, PixelCritic
 from models.pocket.scenes import SIZE, Scene, draw_scene, render
 from models.pocket.small_training import SmallTraining
 from models.pocket.sprites import CLIP_LOCATION
-from models.pocket.training import Progress, log_line, read_log, use_threads
+from models.pocket.training import Progress, log_line, read_log, record_before, use_threads
 
 FINE_SPRITES = CLIP_LOCATION / "sprites-fine.npz"
 HELD_OUT_SEED = 9_100
@@ -42,6 +44,7 @@ class UpscalerSettings:
         pool: clips in memory.
         renew: steps after which one of them is replaced.
         ema: decay of the averaged weights.
+        critic: how much the critic's gradient counts, see `Critique`; 0 for no critic.
         seed: of the weights and the clips.
     """
 
@@ -55,7 +58,13 @@ class UpscalerSettings:
     pool: int = 72
     renew: int = 4
     ema: float = 0.995
+    critic: float = 0.0
     seed: int = 0
+
+
+def carried_on(settings: UpscalerSettings) -> UpscalerSettings:
+    """For an upscaler that knows what is where: a critic makes its edges crisp."""
+    return replace(settings, learning_rate=5e-4, critic=0.7)
 
 
 class PairMaker:
@@ -151,15 +160,22 @@ def train_upscaler(
     settings: UpscalerSettings,
     max_steps: int | None = None,
     threads: int = 1,
+    start_from: Path | None = None,
     **config: int,
 ) -> Path:
     """Train within the budget, resuming from `work`, and publish as `upscaler/` of the pipeline folder.
 
-    `config` changes the network's configuration.
+    The upscaler of the pipeline folder `start_from` is the beginning, if one is given; `config` changes the
+    configuration of a new one.
     """
     device = use_threads(threads)
     torch.manual_seed(settings.seed)
-    upscaler = VideoUpscaler(**config).to(device, memory_format=torch.channels_last)
+    published = None if start_from is None else published_upscaler(start_from)
+    before = None if start_from is None else record_before(start_from / "upscaler")
+    upscaler = published or VideoUpscaler(**config)
+    upscaler = upscaler.train().to(device, memory_format=torch.channels_last)
+    critic = PixelCritic().to(device, memory_format=torch.channels_last)
+    critique = Critique(critic, settings.critic) if settings.critic else None
     training = SmallTraining(
         upscaler,
         "upscaler",
@@ -177,12 +193,23 @@ def train_upscaler(
         small, large = (each.to(device) for each in pool.draw())
         with torch.autocast(device.type, torch.bfloat16):
             made = upscaler(small)
-        return picture_loss(made.float(), large, settings.sharpness)
+        right = picture_loss(made.float(), large, settings.sharpness)
+        if critique is None:
+            return right
+        given = F.interpolate(small, scale_factor=(1, upscaler.scale, upscaler.scale))
+        with torch.autocast(device.type, torch.bfloat16):
+            return critique.of(right, made, large, given)
 
     upscaler.load_state_dict(training.run(loss))
     plain, network = held_out_psnr(upscaler.cpu().eval(), maker)
     log_line(log, step=progress.step, held_out_psnr_bicubic=plain, held_out_psnr=network)
-    record = {"settings": asdict(settings), "minutes": minutes, "steps": progress.step, "log": read_log(log)}
+    record = {
+        "settings": asdict(settings),
+        "minutes": minutes,
+        "steps": progress.step,
+        "before": before,
+        "log": read_log(log),
+    }
     upscaler.half().save_pretrained(assets / "upscaler")
     (assets / "upscaler" / "training.json").write_text(json.dumps(record, indent=2) + "\n")
     LinGenPipeline(**{**maker.pipeline.components, "upscaler": upscaler}).save_config(assets)

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import numpy as np
@@ -47,3 +48,13 @@ def test_it_is_published_as_a_part_of_the_pipeline_and_can_be_carried_on(assets,
     assert record["steps"] == 4
     pipeline = LinGenPipeline.from_pretrained(assets)
     assert pipeline.upscaler is not None and pipeline.enlarged == 2
+
+
+def test_a_published_one_is_carried_on_beside_a_critic(assets, tmp_path):
+    training.train_upscaler(assets, tmp_path / "first", 1, SETTINGS, max_steps=1, channels=8, num_blocks=1)
+    settings = dataclasses.replace(training.carried_on(SETTINGS), warmup=1)
+    training.train_upscaler(assets, tmp_path / "second", 1, settings, max_steps=2, start_from=assets)
+    record = json.loads((assets / "upscaler" / "training.json").read_text())
+    assert record["settings"]["critic"] > 0
+    assert record["before"]["steps"] == 1
+    assert LinGenPipeline.from_pretrained(assets).upscaler.config.channels == 8
