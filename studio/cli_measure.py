@@ -19,8 +19,8 @@ def bench(
         str,
         typer.Argument(
             metavar="WHAT",
-            help="chunk, gallery, search, overhead, startup, memory, lingen-flops, lingen-adjacency or "
-            "lingen-scaling.",
+            help="chunk, gallery, search, overhead, startup, memory, lingen-flops, lingen-adjacency, "
+            "lingen-scaling or lingen-ablation.",
         ),
     ],
     as_json: Json = False,
@@ -35,6 +35,9 @@ def bench(
         float | None,
         typer.Option(min=0.1, help="lingen-scaling: seconds of a pass after which no larger size is tried."),
     ] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=4, help="lingen-ablation: updates of every variant; by default 400.")
+    ] = None,
 ) -> None:
     """Measure the studio on this machine."""
     from studio.evaluation.bench import BENCHES, show
@@ -44,8 +47,12 @@ def bench(
         raise InputError(f"There is no benchmark called {what!r}. Choose one of: {', '.join(BENCHES)}.")
     if longest is not None and what != "lingen-scaling":
         raise InputError("--longest is for lingen-scaling alone. Leave it out.")
+    if steps is not None and what != "lingen-ablation":
+        raise InputError("--steps is for lingen-ablation alone. Leave it out.")
     check_plot(plot)
-    limits = {} if longest is None else {"longest": longest}
+    limits: dict[str, Any] = {} if longest is None else {"longest": longest}
+    if steps is not None:
+        limits["steps"] = steps
     report = BENCHES[what](repeat=repeat, threads=threads, **limits)
     print(report.model_dump_json(indent=2) if as_json else show(report))
     if plot is not None:

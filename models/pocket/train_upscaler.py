@@ -174,8 +174,7 @@ def train_upscaler(
     before = None if start_from is None else record_before(start_from / "upscaler")
     upscaler = published or VideoUpscaler(**config)
     upscaler = upscaler.train().to(device, memory_format=torch.channels_last)
-    critic = PixelCritic().to(device, memory_format=torch.channels_last)
-    critique = Critique(critic, settings.critic) if settings.critic else None
+    critique = Critique(PixelCritic().to(device), settings.critic) if settings.critic else None
     training = SmallTraining(
         upscaler,
         "upscaler",

@@ -1,7 +1,7 @@
 """How fast is the studio on this machine, from the press of a button to what is on the disk.
 
 studio bench chunk | gallery | search | overhead | startup | memory
-studio bench lingen-flops | lingen-adjacency | lingen-scaling
+studio bench lingen-flops | lingen-adjacency | lingen-scaling | lingen-ablation
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from models.families import family
 from studio.errors import InputError
+from studio.evaluation.bench_ablation import ablation
 from studio.evaluation.bench_lingen import adjacency, flops, scaling
 from studio.evaluation.bench_memory import memory
 from studio.evaluation.bench_startup import startup
@@ -111,6 +112,7 @@ BENCHES: dict[str, Bench] = {
     "lingen-flops": flops,
     "lingen-adjacency": adjacency,
     "lingen-scaling": scaling,
+    "lingen-ablation": ablation,
 }
 
 

@@ -17,6 +17,8 @@ from models.pocket.__main__ import app
 from models.pocket.ablation import VARIANTS, Trial, ablation, run_trial, table
 from models.pocket.latents import HELD_OUT_SEED
 from models.pocket.train_generator import GeneratorSettings
+from studio.cli import app as studio_app
+from studio.evaluation import bench_ablation
 from tests.models.pocket.conftest import TINY
 from tests.tiny import tiny_lingen
 
@@ -90,3 +92,22 @@ def test_the_command_offers_its_options():
     done = CliRunner().invoke(app, ["lingen-ablation", "--help"], env={"COLUMNS": "200"})
     assert done.exit_code == 0
     assert "--window" in done.output
+
+
+def test_the_benchmark_reports_every_variant_and_its_curve(folders):
+    assets, work = folders
+    report = bench_ablation.ablation(repeat=2, threads=1, steps=4, work=work, assets=assets, settings=QUICK)
+    assert [each.name for each in report.measures] == list(VARIANTS)
+    assert all(len(each.values) == 2 for each in report.measures)
+    assert [curve.x for curve in report.panels[0].curves] == [(1.0, 2.0, 3.0, 4.0)] * len(VARIANTS)
+
+
+def test_the_benchmark_without_clips_says_what_to_run(folders, tmp_path):
+    with pytest.raises(InputError, match=r"models\.pocket latents"):
+        bench_ablation.ablation(repeat=1, threads=1, work=tmp_path / "nothing", assets=folders[0])
+
+
+def test_updates_can_be_chosen_for_this_benchmark_alone():
+    refused = CliRunner().invoke(studio_app, ["bench", "chunk", "--steps", "8"]).exception
+    assert isinstance(refused, InputError)
+    assert "--steps" in str(refused)
