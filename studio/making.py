@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from studio.checks import draws_first_frame
 from studio.errors import InputError
@@ -24,6 +24,18 @@ if TYPE_CHECKING:
     from studio.jobs import JobHandle
 
 
+class FirstFrame(NamedTuple):
+    """A guide image that was drawn for a project.
+
+    Attributes:
+        name: of the media file.
+        prompt: that it was drawn from.
+    """
+
+    name: str
+    prompt: str
+
+
 class Maker:
     """The bodies of the jobs.
 
@@ -36,10 +48,15 @@ class Maker:
         self._store, self._worker = store, worker
         self._live: dict[str, LiveView] = {}
         self._search_seconds: dict[str, float] = {}
+        self._first_frames: dict[str, FirstFrame] = {}
 
     def live(self, project_id: str) -> LiveView | None:
         """The newest look into the full run that is going on for a project, or None."""
         return self._live.get(project_id)
+
+    def first_frame(self, project_id: str) -> FirstFrame | None:
+        """The guide image that was drawn for a project last, or None."""
+        return self._first_frames.get(project_id)
 
     def search(self, handle: JobHandle, project_id: str, request: ChunkRequest) -> None:
         """Fill the gallery of a project; with the strategy `naive` make the segment at once."""
@@ -123,6 +140,7 @@ class Maker:
         except InputError as problem:
             raise InputError(f"{problem} Or start from an image of your own.") from problem
         name = self._store.write_media(project.id, ".png", lambda to: write_frames_png(picture[None], to))
+        self._first_frames[project.id] = FirstFrame(name, request.prompt)
         return request.model_copy(update={"guide": name})
 
     def _task(self, key: str, project: Project, request: ChunkRequest, parent: str | None) -> Task:

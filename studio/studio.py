@@ -16,14 +16,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 from studio import checks, costs
 from studio.costs import Cost
 from studio.errors import InputError
 from studio.handover import handed_over
-from studio.making import Maker
+from studio.making import FirstFrame, Maker
 from studio.recorder import LiveView
 from studio.settings import Settings
 from studio.timeline import ChunkRequest, Project, now, undo, with_head
@@ -76,9 +75,7 @@ class Studio:
     def __enter__(self) -> Studio:
         return self.start()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     # Models
@@ -338,6 +335,10 @@ class Studio:
     def live(self, project_id: str) -> LiveView | None:
         """The newest look into the full run that is going on for a project, or None."""
         return self._maker.live(project_id)
+
+    def first_frame(self, project_id: str) -> FirstFrame | None:
+        """The guide image that was drawn for a project last, or None."""
+        return self._maker.first_frame(project_id)
 
     # Media
 

@@ -7,9 +7,10 @@ const box = h("div", { className: "guide", hidden: true }, picture, h("span", {}
 element.replaceChildren(box);
 off.addEventListener("click", () => trigger("drop"));
 const draw = () => {
-  const { url = "", last = false } = props.value || {};
+  const { url = "", last = false, drawn } = props.value || {};
   say(title, last ? "Ends with this image" : "Starts from this image");
-  say(note, last ? "The last frame of the chunk" : "The first frame of the chunk");
+  const first = drawn === undefined ? "The first frame of the chunk" : "Drawn from the prompt; remove it for another";
+  say(note, last ? "The last frame of the chunk" : first);
   label(off, last ? "Remove the last image" : "Remove the guide image");
   picture.alt = last ? "Last image" : "Guide image";
   box.hidden = !url;

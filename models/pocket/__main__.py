@@ -234,29 +234,5 @@ def clip(
     )
 
 
-@app.command(name="lingen-ablation")
-def lingen_ablation(
-    steps: Annotated[int, typer.Option(min=4, help="Updates of every variant.")] = 400,
-    *,
-    seeds: Annotated[int, typer.Option(min=1, help="How often every variant is trained.")] = 2,
-    batch: Annotated[int, typer.Option(min=1, help="Clips an update.")] = 24,
-    window: Annotated[
-        tuple[int, int, int], typer.Option(help="Attention window in tokens: frames, rows, columns.")
-    ] = (2, 2, 2),
-    threads: Threads = 2,
-    work: Work = Path("var/pocket"),
-    assets: Annotated[Path, typer.Option(help="Folder of the pipeline.")] = Path("assets/pocket"),
-) -> None:
-    """Trains LinGen without one of its parts at a time and compares the losses; can be carried on."""
-    from models.pocket.ablation import VARIANTS, Trial, ablation, table
-
-    trials = [Trial(variant, seed, steps, batch, window) for seed in range(seeds) for variant in VARIANTS]
-    results = []
-    for found in ablation(assets, work, trials, threads=threads):
-        results.append(found)
-        typer.echo(f"{found['variant']}, seed {found['seed']}: {found['losses'][-1][1]:.4f}")
-    typer.echo(table(results))
-
-
 if __name__ == "__main__":
     app()

@@ -171,15 +171,3 @@ def ablation(
             text = json.dumps(results, indent=2)
             write_whole(file, lambda part, text=text: part.write_text(text))  # type: ignore[misc]
         yield found
-
-
-def table(results: list[dict[str, Any]]) -> str:
-    """Mean validation loss of each variant at the end, its spread over the seeds, and its size."""
-    lines = [f"{'':28}{'loss':>8}{'lowest':>9}{'highest':>9}{'seeds':>7}{'parameters':>13}"]
-    for variant in dict.fromkeys(each["variant"] for each in results):
-        rows = [each for each in results if each["variant"] == variant]
-        ends = [row["losses"][-1][1] for row in rows]
-        size = f"{rows[0]['parameters'] / 1e6:.1f} M"
-        mean = sum(ends) / len(ends)
-        lines.append(f"{variant:28}{mean:8.4f}{min(ends):9.4f}{max(ends):9.4f}{len(ends):7}{size:>13}")
-    return "\n".join(lines)

@@ -15,7 +15,7 @@ from studio.timeline import Gallery, Project
 
 if TYPE_CHECKING:
     from studio.jobs import JobView
-    from studio.making import LiveView
+    from studio.making import FirstFrame, LiveView
 
 Where = dict[str, Any]
 """What a browser holds: the open `project`, its `head`, the `job` under way, how many candidates are
@@ -32,6 +32,7 @@ class Look:
         studio: asked for the media's places.
         where: what the browser shall hold from now on.
         project, job, live: as `Studio` gives them; None where there is none.
+        first_frame: the guide image that was drawn for a film that has not begun, or None.
         film: address of the film, or None.
         saved: address of the film in the format that was asked for just now, or None.
         trouble: a sentence about work that failed since the last look; empty if none did.
@@ -42,6 +43,7 @@ class Look:
     project: Project | None = None
     job: JobView | None = None
     live: LiveView | None = None
+    first_frame: FirstFrame | None = None
     film: str | None = None
     saved: str | None = None
     trouble: str = ""
@@ -78,6 +80,7 @@ def look(studio: Studio, where: Where) -> Look:
         "expected": where.get("expected", 0) if job else 0,
     }
     live = studio.live(project_id) if job else None
+    first = None if project.head else studio.first_frame(project_id)
     film, saved, trouble = None, None, trouble_of(studio, str(where.get("job") or ""), job_id)
     try:
         film = file_url(studio.export(project_id)) if project.head else None
@@ -85,7 +88,7 @@ def look(studio: Studio, where: Where) -> Look:
             saved = file_url(studio.export(project_id, kind))
     except InputError as problem:
         trouble = trouble or str(problem)
-    return Look(studio, now, project, job, live, film, saved, trouble)
+    return Look(studio, now, project, job, live, first, film, saved, trouble)
 
 
 def elsewhere(where: Where, project_id: str = "") -> Where:

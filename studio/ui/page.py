@@ -140,6 +140,7 @@ class Page(layout.Parts):
         title = seen.project.title if seen.project else ""
         words = self.words(seen)
         first = seen.project is None or seen.project.head is None
+        drawn = views.first_frame_view(seen)
         pace = layout.BUSY_SECONDS if busy else layout.IDLE_SECONDS
         return {name: (part, view, view) for name, part, view in panels} | {
             "title": (self.title, title, gr.update(value=title)),
@@ -148,7 +149,7 @@ class Page(layout.Parts):
             "search": (composer.search, busy, gr.update(interactive=not busy)),
             "film": (composer.film, busy, gr.update(interactive=not busy)),
             "upload": (composer.upload, first, gr.update(visible=first)),
-            "guide": (composer.guide, [current, first], {}),
+            "guide": (composer.guide, [current, first, drawn], drawn),
             "ending": (composer.ending, [current, seen.where.get("head", "")], {}),
         }
 

@@ -109,6 +109,12 @@ def gallery_sentence(gallery: Gallery | None, waiting: int, job: JobView | None)
     return f"Choose one to make it in full: click it, or press {keys}."
 
 
+def first_frame_view(seen: Look) -> View:
+    """The image that was drawn for the first chunk, which is kept as long as its prompt is; or nothing."""
+    drawn = seen.first_frame
+    return {} if drawn is None else {"name": drawn.name, "url": seen.url(drawn.name), "drawn": drawn.prompt}
+
+
 def player_view(seen: Look, examples: Sequence[View]) -> View:
     """The film so far, the take that is being made, or how to begin."""
     view: View = {

@@ -63,6 +63,14 @@ def test_a_pick_from_the_gallery_begins_with_the_frame_that_its_preview_began_wi
     assert len(drawn) == 1
 
 
+def test_it_is_known_as_soon_as_it_is_drawn(studio, request_):
+    project = studio.create_project()
+    assert studio.first_frame(project.id) is None
+    finished(studio, studio.search(project.id, request_))
+    guide = studio.project(project.id).gallery.request.guide
+    assert studio.first_frame(project.id) == (guide, "a fox runs")
+
+
 def test_every_step_of_the_drawing_is_told(studio, request_):
     job = studio.make(studio.create_project().id, [request_])
     told = {view.message for view in studio.follow(job)}

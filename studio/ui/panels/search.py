@@ -32,7 +32,7 @@ def request(values: tuple[Any, ...], seed: int = 0) -> ChunkRequest:
     try:
         return ChunkRequest(
             prompt=prompt or "",
-            guide=(guide or {}).get("name") or None,
+            guide=guide_of(guide or {}, prompt or ""),
             last_image=(ending or {}).get("name") or None,
             model=model,
             candidates=candidates,
@@ -55,6 +55,12 @@ def request(values: tuple[Any, ...], seed: int = 0) -> ChunkRequest:
         raise InputError(
             f"The field “{field}” is empty or not a whole number. Fill it in again."
         ) from problem
+
+
+def guide_of(image: dict[str, Any], prompt: str) -> str | None:
+    """The media name of the image that is shown; one that was drawn from another prompt is none."""
+    drawn_from = image.get("drawn")
+    return image.get("name") or None if drawn_from in (None, prompt.strip()) else None
 
 
 def new_seed() -> int:
@@ -95,7 +101,7 @@ def bind(page: "Page") -> None:
     sliders += [composer.width, composer.height, composer.frames, composer.end_upload]
     # work that has got on has measured what a step takes
     changes = [page.blocks.load, page.gallery.change, page.player.change, composer.guide.change]
-    changes += [each.input for each in composer.priced()]
+    changes += [composer.prompt.blur, *(each.input for each in composer.priced())]
     told = [composer.search, composer.hint]
     gr.on(changes, price, [page.where, *composer.choices()], told, trigger_mode="always_last", **plain)
     shown = [composer.candidates, composer.preview_steps, composer.previews]

@@ -13,11 +13,10 @@ from typer.testing import CliRunner
 from models.errors import InputError
 from models.pocket import ablation as module
 from models.pocket import generator as generator_module
-from models.pocket.__main__ import app
-from models.pocket.ablation import VARIANTS, Trial, ablation, run_trial, table
+from models.pocket.ablation import VARIANTS, Trial, ablation, run_trial
 from models.pocket.latents import HELD_OUT_SEED
 from models.pocket.train_generator import GeneratorSettings
-from studio.cli import app as studio_app
+from studio.cli import app
 from studio.evaluation import bench_ablation
 from tests.models.pocket.conftest import TINY
 from tests.tiny import tiny_lingen
@@ -78,20 +77,9 @@ def test_a_finished_trial_is_not_run_again(folders, monkeypatch):
     assert ran == [8]
 
 
-def test_the_table_tells_the_spread_over_the_seeds():
-    rows = [{"variant": "LinGen", "losses": [[4, loss]], "parameters": 19_800_000} for loss in (0.5, 0.7)]
-    assert "LinGen                        0.6000   0.5000   0.7000      2       19.8 M" in table(rows)
-
-
 def test_without_clips_a_sentence_says_what_to_run(tmp_path):
     with pytest.raises(InputError, match=r"models\.pocket latents"):
         next(ablation(tmp_path, tmp_path, [TRIAL], QUICK))
-
-
-def test_the_command_offers_its_options():
-    done = CliRunner().invoke(app, ["lingen-ablation", "--help"], env={"COLUMNS": "200"})
-    assert done.exit_code == 0
-    assert "--window" in done.output
 
 
 def test_the_benchmark_reports_every_variant_and_its_curve(folders):
@@ -108,6 +96,6 @@ def test_the_benchmark_without_clips_says_what_to_run(folders, tmp_path):
 
 
 def test_updates_can_be_chosen_for_this_benchmark_alone():
-    refused = CliRunner().invoke(studio_app, ["bench", "chunk", "--steps", "8"]).exception
+    refused = CliRunner().invoke(app, ["bench", "chunk", "--steps", "8"]).exception
     assert isinstance(refused, InputError)
     assert "--steps" in str(refused)
