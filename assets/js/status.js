@@ -1,5 +1,8 @@
 // Whether the model is loaded, and the switch between light and dark.
-const pill = h("span", { className: "pill", role: "status" }, h("i"), h("span", { className: "words" }));
+const words = h("span", { className: "words", role: "status" });
+const why = h("p");
+const pill = h("details", { className: "pill" }, h("summary", {}, h("i"), words), why);
+pill.addEventListener("focusout", () => pill.removeAttribute("open"));
 const shade = h("button", { type: "button", className: "quiet square", title: "Light or dark" }, icon("moon"));
 label(shade, "Switch between light and dark");
 shade.addEventListener("click", () => {
@@ -12,7 +15,8 @@ const draw = () => {
   pill.classList.toggle("ready", ready);
   pill.hidden = !sentence;
   pill.title = placed || sentence;
-  say(pill.lastChild, sentence);
+  say(words, sentence);
+  say(why, placed || sentence);
 };
 watch("value", draw);
 draw();

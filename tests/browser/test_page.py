@@ -258,6 +258,20 @@ def test_a_film_file_restores_its_project(server, open_page, tmp_path: Path) -> 
     expect(other.get_by_label("What happens next?")).to_be_visible()
 
 
+def test_where_the_model_runs_and_why_can_be_read_with_a_finger(server, open_page) -> None:
+    page = open_page(server.url, width=390, height=844, has_touch=True)
+    why = page.locator("#status .pill p")
+    expect(page.locator("#status .pill.ready")).to_be_visible()
+    expect(why).not_to_be_visible()
+    page.locator("#status summary").tap()
+    expect(why).to_contain_text("CPU")
+    box = why.bounding_box()
+    assert box is not None
+    assert 0 <= box["x"] and box["x"] + box["width"] <= 390
+    page.locator("#status summary").tap()
+    expect(why).not_to_be_visible()
+
+
 def test_a_phone_shows_everything_without_scrolling_sideways(server, open_page) -> None:
     page = open_page(server.url, width=390, height=844, has_touch=True, color_scheme="dark")
     assert overflow(page) <= 0
