@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from models.conditioning import Lora
 from models.errors import InputError
-from models.video_model import Lora
 from models.weights import check_file
 
 

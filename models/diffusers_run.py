@@ -24,6 +24,7 @@ import torch
 from models import download, placement, weights
 from models.adapters import Adapters
 from models.clip import Clip, Frames
+from models.conditioning import Conditioning, Lora
 from models.continuation import fit_guide, fit_picture
 from models.families import Family, family
 from models.gguf_networks import Networks, with_networks
@@ -35,7 +36,7 @@ from models.suspension import Pause, SuspendedCall, run_together
 from models.tapped import Look, light_clone
 from models.tiny_decoder import TinyDecoder
 from models.turns import join_calls
-from models.video_model import Conditioning, DenoisingRun, Lora, ModelCard, VideoModel
+from models.video_model import DenoisingRun, ModelCard, VideoModel
 
 Decode = Callable[[Any, Any, torch.Tensor], Any]
 """`decode(pipeline, predicted, latents)` -> `[1, T, H, W, 3]` floats in `[0, 1]`; see `Family.decode`."""
@@ -268,6 +269,10 @@ class DiffusersModel(VideoModel):
         if card.shift is not None:
             pipeline.scheduler = shifted(pipeline.scheduler, card.shift)
         return cls(card, place(pipeline, where), where.reason, threads, tiny_decoder)
+
+    def reading(self, prompt: str) -> dict[str, str]:
+        """Words that are read as others; see `VideoModel.reading`."""
+        return self._family.reading(self._pipeline, prompt)[1]
 
     def encode(
         self,

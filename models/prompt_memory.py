@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from models.video_model import Lora
+from models.conditioning import Lora
 
 PLAIN = (str, int, float, bool, type(None), torch.device, torch.dtype)
 

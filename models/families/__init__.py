@@ -11,7 +11,8 @@ import inspect
 from types import SimpleNamespace
 from typing import Any, Protocol, cast
 
-from models.video_model import Conditioning, ModelCard
+from models.conditioning import Conditioning
+from models.video_model import ModelCard
 
 
 class Family(Protocol):
@@ -19,6 +20,9 @@ class Family(Protocol):
 
     def pipeline_class(self, card: ModelCard) -> type[Any]:
         """The pipeline class that loads the checkpoint; without it, diffusers' class of the card's name."""
+
+    def reading(self, pipeline: Any, prompt: str) -> tuple[str, dict[str, str]]:
+        """The prompt as it is encoded, and words that were read as others; without it, nothing is changed."""
 
     def encode(self, pipeline: Any, conditioning: Conditioning) -> dict[str, Any]:
         """Encode what is the same for all candidates: prompt embeds, guide latents."""
@@ -58,6 +62,7 @@ def _named(card: ModelCard) -> type[Any]:
 
 DEFAULTS: dict[str, Any] = {
     "pipeline_class": _named,
+    "reading": lambda pipeline, prompt: (prompt, {}),
     "variant": lambda pipeline, conditioning: pipeline,
     "result": lambda output, conditioning: output.frames,
     "passes": lambda conditioning: 1,

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from models.cards.animatediff import ADAPTER
-from models.video_model import Conditioning, ModelCard
+from models.conditioning import Conditioning
+from models.video_model import ModelCard
 
 SCHEDULE = {
     "beta_schedule": "linear",

@@ -15,7 +15,8 @@ from PIL import Image
 
 from models.cards.framepack import BASE, VISION
 from models.clip import Frames
-from models.video_model import Conditioning, ModelCard
+from models.conditioning import Conditioning
+from models.video_model import ModelCard
 
 
 def pipeline_class(card: ModelCard) -> type[Any]:

@@ -13,8 +13,8 @@ from typing import Any
 
 from PIL import Image
 
+from models.conditioning import Conditioning
 from models.errors import InputError
-from models.video_model import Conditioning
 
 
 def variant(pipeline: Any, conditioning: Conditioning) -> Any:

@@ -15,8 +15,8 @@ from typing import Any
 
 from PIL import Image
 
+from models.conditioning import Conditioning
 from models.families import named_text_states, with_decoder_noise
-from models.video_model import Conditioning
 
 
 def encode(pipeline: Any, conditioning: Conditioning) -> dict[str, Any]:

@@ -14,8 +14,8 @@ from typing import Any
 
 from PIL import Image
 
+from models.conditioning import Conditioning
 from models.families import named_text_states, over
-from models.video_model import Conditioning
 
 IMAGE_SHIFT = 8.0
 """The authors' timestep shift from an image."""

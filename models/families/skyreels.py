@@ -18,8 +18,8 @@ from typing import Any
 
 from PIL import Image
 
+from models.conditioning import Conditioning
 from models.families import over
-from models.video_model import Conditioning
 
 
 def variant(pipeline: Any, conditioning: Conditioning) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 
 from PIL import Image
 
-from models.video_model import Conditioning
+from models.conditioning import Conditioning
 
 
 def encode(pipeline: Any, conditioning: Conditioning) -> dict[str, Any]:

@@ -12,8 +12,8 @@ import torch
 from PIL import Image
 
 from models.clip import Frames
+from models.conditioning import Conditioning
 from models.families import over
-from models.video_model import Conditioning
 
 TEXT_TOKENS = 512
 """Length that the networks were trained with; `encode_prompt` by itself would take 226."""

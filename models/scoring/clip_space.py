@@ -13,8 +13,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from models.clip import Clip, Frames
+from models.conditioning import Conditioning
 from models.errors import InputError
-from models.video_model import Conditioning
 from models.weights import check_file, read_json
 
 

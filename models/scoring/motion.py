@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from models.clip import Clip
-from models.video_model import Conditioning, Scorer
+from models.conditioning import Conditioning
+from models.video_model import Scorer
 
 CELL = 4
 """Frames are averaged over cells of this many pixels a side, so that grain does not count as motion."""

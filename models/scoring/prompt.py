@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from models.clip import Clip
+from models.conditioning import Conditioning
 from models.scoring.clip_space import ClipSpace
-from models.video_model import Conditioning, Scorer
+from models.video_model import Scorer
 
 
 class PromptScorer(Scorer):

@@ -6,9 +6,10 @@ import functools
 from collections.abc import Callable, Sequence
 
 from models.clip import Clip, Frames
+from models.conditioning import Conditioning
 from models.continuation import prefix
 from models.scoring import rank
-from models.video_model import Conditioning, Scorer, VideoModel
+from models.video_model import Scorer, VideoModel
 from studio.search import Finished, Rough, best, k_step, naive
 
 CANDIDATES = 4

@@ -63,6 +63,9 @@ class Worker(Protocol):
     def placed(self, model: str) -> str:
         """Where a loaded model runs and why, in a sentence; empty if it is not loaded."""
 
+    def reading(self, model: str, prompt: str) -> dict[str, str]:
+        """Words of a prompt that a model reads as others, if it is loaded and nothing is being made."""
+
     def loras(self) -> list[str]:
         """Names of the LoRA files that a request can ask for."""
 

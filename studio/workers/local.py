@@ -14,10 +14,11 @@ from typing import Any
 from models import download, placement
 from models.catalog import CARDS, card, load_model
 from models.clip import Clip, Frames
+from models.conditioning import Conditioning, Lora
 from models.continuation import match_colours
 from models.gguf_networks import Networks, networks_of
 from models.memory import give_freed_memory_back
-from models.video_model import Conditioning, DenoisingRun, Lora, ModelCard, Scorer, VideoModel
+from models.video_model import DenoisingRun, ModelCard, Scorer, VideoModel
 from studio import search
 from studio.errors import InputError
 from studio.search import Decoded, Finished, Live, Rough, Step
@@ -121,6 +122,17 @@ class LocalWorker:
         """Where a loaded model runs and why; see `Worker.placed`."""
         loaded = self._model
         return loaded.placement_reason if loaded is not None and loaded.card.name == model else ""
+
+    def reading(self, model: str, prompt: str) -> dict[str, str]:
+        """Words that are read as others; see `Worker.reading`."""
+        loaded = self._model
+        if loaded is None or loaded.card.name != model or not self._device.acquire(blocking=False):
+            return {}
+        try:
+            placement.use_threads(1)  # see _open
+            return loaded.reading(prompt)
+        finally:
+            self._device.release()
 
     def load(self, model: str, tell: Callable[[str], None] | None = None) -> None:
         """Load a model, and let go of another one first; see `Worker.load`."""

@@ -267,7 +267,7 @@ def test_where_the_model_runs_and_why_can_be_read_with_a_finger(server, open_pag
     expect(why).to_contain_text("CPU")
     box = why.bounding_box()
     assert box is not None
-    assert 0 <= box["x"] and box["x"] + box["width"] <= 390
+    assert box["x"] >= 0 and box["x"] + box["width"] <= 390
     page.locator("#status summary").tap()
     expect(why).not_to_be_visible()
 

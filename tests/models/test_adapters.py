@@ -14,9 +14,9 @@ from peft.utils import get_peft_model_state_dict
 
 from models.adapters import Adapters
 from models.catalog import card
+from models.conditioning import Lora
 from models.diffusers_run import DiffusersRun
 from models.errors import InputError
-from models.video_model import Lora
 from tests.models.tiny_wan import tiny_wan, wan_arguments, wan_decode
 from tests.tiny import tiny_lingen
 

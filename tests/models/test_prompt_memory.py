@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from models.conditioning import Lora
 from models.prompt_memory import PromptMemory
-from models.video_model import Lora
 
 
 class Encoder:

@@ -194,3 +194,15 @@ def test_candidates_at_once_are_asked_for_by_a_setting(sources, request_, monkey
     finally:
         worker.close()
     assert groups == [3, 3]
+
+
+def test_words_are_read_while_nothing_else_is_done(worker, request_, monkeypatch):
+    assert worker.reading("pocket", "a poodle") == {}  # not loaded
+    worker.load("pocket")
+    monkeypatch.setattr(worker._model, "reading", lambda prompt: {"poodle": "dog"})
+    assert worker.reading("pocket", "a poodle") == {"poodle": "dog"}
+    assert worker.reading("svd", "a poodle") == {}
+    events = worker.search(Task("gallery", request_))
+    next(events)
+    assert worker.reading("pocket", "a poodle") == {}
+    events.close()

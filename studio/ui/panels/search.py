@@ -84,6 +84,7 @@ def bind(page: "Page") -> None:
             return gr.update(), {"sentence": str(problem), "wrong": True}
         cost = studio.cost(wanted)
         sentence = cost.sentence + first_frame_words(page, where, wanted)
+        sentence += views.reading_words(studio.worker.reading(wanted.model, wanted.prompt))
         return gr.update(value=views.button_words(wanted, cost.seconds)), {"sentence": sentence}
 
     def change_model(name: str) -> list[Any]:

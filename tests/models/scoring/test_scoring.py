@@ -5,13 +5,13 @@ import pytest
 import torch
 
 from models.clip import Clip
+from models.conditioning import Conditioning
 from models.errors import InputError
 from models.scoring import default_scorers
 from models.scoring.clip_space import ClipSpace, split_name
 from models.scoring.guide import GuideScorer
 from models.scoring.motion import MotionScorer
 from models.scoring.prompt import PromptScorer
-from models.video_model import Conditioning
 from tests.models.scoring.tiny_clip import save_tiny_clip
 
 
