@@ -40,6 +40,7 @@ from studio.cli_options import (
     Then,
     check_output,
 )
+from studio.costs import reading_words
 from studio.errors import InputError
 
 if TYPE_CHECKING:
@@ -342,6 +343,9 @@ def _work(
     from studio.terminal import watch
 
     console.print(studio.cost(*requests).sentence, highlight=False)
+    prompts = "\n".join(request.prompt for request in requests)
+    if words := reading_words(studio.worker.reading(requests[0].model, prompts)):
+        console.print(words, highlight=False, markup=False)
     studio.start(warm=False)
     view = watch(studio, studio.make(project.id, requests), project.id, console)
     made = studio.project(project.id)

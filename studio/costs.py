@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from studio.extend import RETRIES
 from studio.search import final_passes, network_evaluations, passes_per_step, preview_passes
@@ -102,3 +102,9 @@ def _words(request: ChunkRequest) -> str:
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def reading_words(reading: Mapping[str, str]) -> str:
+    """What a model makes of words that it was never taught; empty if it knows them all."""
+    listed = ", ".join(f"“{word}” as “{instead}”" for word, instead in reading.items())
+    return f"Reads {listed}" if listed else ""

@@ -50,8 +50,8 @@ class SharpenSettings(DistillationSettings):
     ema: float = 0.99
     teacher_steps: int = 1
     guidance: float = 1.0
-    reach: float = 0.35
-    judge_rate: float = 1e-3
+    reach: float = 0.6
+    judge_rate: float = 2e-3
     judge_levels: tuple[float, float] = (0.05, 0.7)
     layers: tuple[int, ...] = (1, 3, 5, 7)
     runs: int = 8

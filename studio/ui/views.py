@@ -109,14 +109,6 @@ def gallery_sentence(gallery: Gallery | None, waiting: int, job: JobView | None)
     return f"Choose one to make it in full: click it, or press {keys}."
 
 
-def reading_words(reading: dict[str, str]) -> str:
-    """What a model makes of words that it was never taught, to be added to a sentence."""
-    if not reading:
-        return ""
-    listed = ", ".join(f"“{word}” as “{instead}”" for word, instead in reading.items())
-    return f". Reads {listed}"
-
-
 def first_frame_view(seen: Look) -> View:
     """The image that was drawn for the first chunk, which is kept as long as its prompt is; or nothing."""
     drawn = seen.first_frame

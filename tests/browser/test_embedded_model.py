@@ -37,3 +37,17 @@ def test_the_embedded_model_makes_a_film_that_moves(embedded: Server, open_page)
     page.locator(".segment .film").first.click()
     motion = page.locator(".detail dl > div", has_text="Motion").locator("dd")
     assert float(motion.text_content()) > 0
+
+
+def test_it_is_told_what_the_model_reads_in_place_of_a_word_that_it_does_not_know(
+    embedded: Server, open_page
+) -> None:
+    page = open_page(embedded.url)
+    expect(page.locator("#status .pill.ready")).to_be_visible()
+    prompt = page.locator("#prompt textarea")
+    prompt.fill("A poodle walks left through the forest")
+    prompt.blur()
+    expect(page.locator("#hint")).to_contain_text("Reads “poodle” as “dog”, “forest” as “meadow”")
+    prompt.fill("A dog walks left through the meadow")
+    prompt.blur()
+    expect(page.locator("#hint")).not_to_contain_text("Reads")

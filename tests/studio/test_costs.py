@@ -55,3 +55,9 @@ def test_a_run_leaves_its_timings_for_the_next_cost(studio, request_):
     cost = studio.cost(request_)
     assert 0 < cost.preview_seconds < cost.seconds
     assert studio.cost(request_.model_copy(update={"width": 128})).seconds is None
+
+
+def test_what_is_read_as_what_is_said():
+    assert costs.reading_words({}) == ""
+    said = costs.reading_words({"poodle": "dog", "forest": "meadow"})
+    assert said == "Reads “poodle” as “dog”, “forest” as “meadow”"

@@ -41,7 +41,8 @@ def bind(page: "Page") -> None:
             return gr.update(), {"sentence": str(problem), "wrong": True}
         cost = studio.cost(*planned)
         words = views.film_words(seconds, cost.seconds, goes_on=bool(where.get("head")))
-        sentence = f"{cost.sentence}{first_frame_words(page, where, planned[0])}. {views.SCENES}"
+        first = first_frame_words(page, where, planned[0])
+        sentence = ". ".join(each for each in (cost.sentence, first, views.SCENES) if each)
         return gr.update(value=words), {"sentence": sentence}
 
     # work that has got on has measured what a step takes

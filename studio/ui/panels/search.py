@@ -8,6 +8,7 @@ import gradio as gr
 from pydantic import ValidationError
 
 from studio.checks import draws_first_frame, read_lora
+from studio.costs import reading_words
 from studio.errors import InputError
 from studio.timeline import ChunkRequest
 from studio.ui import views
@@ -83,8 +84,9 @@ def bind(page: "Page") -> None:
         except InputError as problem:
             return gr.update(), {"sentence": str(problem), "wrong": True}
         cost = studio.cost(wanted)
-        sentence = cost.sentence + first_frame_words(page, where, wanted)
-        sentence += views.reading_words(studio.worker.reading(wanted.model, wanted.prompt))
+        first = first_frame_words(page, where, wanted)
+        words = reading_words(studio.worker.reading(wanted.model, wanted.prompt))
+        sentence = ". ".join(each for each in (cost.sentence, first, words) if each)
         return gr.update(value=views.button_words(wanted, cost.seconds)), {"sentence": sentence}
 
     def change_model(name: str) -> list[Any]:
@@ -116,7 +118,7 @@ def bind(page: "Page") -> None:
 def first_frame_words(page: "Page", where: dict[str, Any], wanted: ChunkRequest) -> str:
     """What comes before the first chunk of a model that animates images, if no image is given."""
     drawn = draws_first_frame(page.studio.card(wanted.model), wanted, continues=bool(where.get("head")))
-    return f". {views.FIRST_FRAME}" if drawn else ""
+    return views.FIRST_FRAME if drawn else ""
 
 
 def begin(page: "Page", where: dict[str, Any], wanted: ChunkRequest) -> dict[str, Any]:

@@ -151,9 +151,3 @@ def test_an_empty_box_promises_that_the_prompt_goes_on() -> None:
     words = views.prompt_words(with_segment(Project(), segment("a fox runs")))
     assert words["label"] == "What happens next?"
     assert "“a fox runs” goes on" in words["placeholder"]
-
-
-def test_what_is_read_as_what_is_said():
-    assert views.reading_words({}) == ""
-    said = views.reading_words({"poodle": "dog", "forest": "meadow"})
-    assert said == ". Reads “poodle” as “dog”, “forest” as “meadow”"
