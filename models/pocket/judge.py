@@ -1,7 +1,7 @@
 """Tells encoded clips from generated ones by what a frozen generator sees in them.
 
 Latent adversarial diffusion distillation (Sauer et al., *Fast High-Resolution Image Synthesis with Latent
-Adversarial Diffusion Distillation*, SIGGRAPH Asia 2024, section 3): the features are those of a trained
+Adversarial Diffusion Distillation*, SIGGRAPH Asia 2024): the features are those of a trained
 denoiser at a noise level of its own, so nothing is decoded, and only small heads on them are trained.
 """
 

@@ -3,13 +3,14 @@
 A distilled network regresses to the mean of what could be: where its teacher wavers between two outlines, it
 draws both. Here the student goes on from its own runs, not from noised clips of the corpus, since what is to
 be mended are the faults of those (Yin et al., *Improved Distribution Matching Distillation*, NeurIPS 2024,
-section 4.4), and `Judge` says how its guess of the clean clip has to move to pass for one of the corpus. The
+section 4.5), and `Judge` says how its guess of the clean clip has to move to pass for one of the corpus. The
 student's velocity before this training, moved that way by a fixed length, is what it learns: it can go that
 far from where it was and no farther.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,9 +80,18 @@ class Run:
 
 
 class Runs:
-    """Runs of the student, each somewhere on its way; what an update makes of them takes them a step on."""
+    """Runs of the student, each somewhere on its way; what an update makes of them takes them a step on.
 
-    def __init__(self, fresh: Any, count: int, steps: int, generator: torch.Generator) -> None:
+    Args:
+        fresh: gives runs that stand at noise.
+        count: how many are under way.
+        steps: of a whole run.
+        generator: draws which of them go on.
+    """
+
+    def __init__(
+        self, fresh: Callable[[], list[Run]], count: int, steps: int, generator: torch.Generator
+    ) -> None:
         self.fresh, self.steps, self.generator = fresh, steps, generator
         self.stash: list[Run] = []
         self.under_way: list[Run] = []
