@@ -51,24 +51,9 @@ def test_a_suspended_run_gives_the_undisturbed_clip(begin):
     np.testing.assert_array_equal(run.finish().frames, undisturbed.frames)
 
 
-def test_candidates_that_go_on_together_are_those_that_go_on_alone(model, begin):
+def test_candidates_that_go_on_together_are_those_that_go_on_alone(model, begin, monkeypatch):
     """Compared before they are decoded: a random decoder blows a rounding error up at some pixel."""
-    steps = model.card.num_inference_steps
-    alone = [begin(seed) for seed in (5, 6, 7)]
-    for run in alone:
-        run.advance(steps)
-    runs = [begin(seed) for seed in (5, 6, 7)]
-    for step in range(1, steps + 1):
-        model.advance(runs, step)
-        assert [run.step for run in runs] == [step] * 3
-    for run, single in zip(runs, alone, strict=True):
-        torch.testing.assert_close(run._look.latents, single._look.latents, rtol=1e-3, atol=1e-3)
-        assert len(run.finish()) == model.card.num_frames
-
-
-def test_candidates_that_go_on_together_ask_their_network_once(model, begin, monkeypatch):
-    runs, batches = [begin(seed) for seed in (5, 6, 7)], []
-    forward = network(model).forward
+    batches, forward = [], network(model).forward
 
     def counted(*arguments, **named):
         latents = next(each for each in (*arguments, *named.values()) if getattr(each, "ndim", 0) >= 3)
@@ -76,10 +61,15 @@ def test_candidates_that_go_on_together_ask_their_network_once(model, begin, mon
         return forward(*arguments, **named)
 
     monkeypatch.setattr(network(model), "forward", counted)
-    begin(8).advance(1)
-    each, batches[:] = list(batches), []
-    model.advance(runs, 1)
-    assert batches == [3 * size for size in each]
+    single, steps = begin(6, steps=2), 2
+    single.advance(steps)
+    alone, batches[:] = list(batches), []
+    runs = [begin(seed, steps=2) for seed in (5, 6, 7)]
+    for step in range(1, steps + 1):
+        model.advance(runs, step)
+        assert [run.step for run in runs] == [step] * 3
+    assert batches == [3 * size for size in alone]
+    torch.testing.assert_close(runs[1]._look.latents, single._look.latents, rtol=1e-3, atol=1e-3)
 
 
 def test_the_seed_determines_the_clip(begin):
