@@ -131,32 +131,6 @@ def distill(
 
 
 @app.command()
-def sharpen(
-    *,
-    minutes: Minutes = 40.0,
-    max_steps: Steps = None,
-    resume: Resume = True,
-    threads: Threads = 2,
-    seed: Seed = 0,
-    work: Work = Path("var/pocket"),
-    out: Annotated[Path, typer.Option(help="Folder of the pipeline.")] = Path("assets/pocket"),
-    seen_by: Annotated[
-        Optional[Path],  # noqa: UP045 - typer on Python 3.10
-        typer.Option(
-            help="Pipeline folder of the generator that the judge sees through; the student itself."
-        ),
-    ] = None,
-) -> None:
-    """Trains the distilled generator against a judge that tells its clips from the corpus."""
-    from models.pocket.sharpen import SharpenSettings
-    from models.pocket.sharpen import sharpen as run
-    from models.pocket.training import start_over
-
-    start_over(resume, work / "sharpening.pt", work / "sharpening.jsonl")
-    run(out, work, minutes, SharpenSettings(seed=seed), max_steps, threads, seen_by=seen_by)
-
-
-@app.command()
 def sheet(
     assets: Annotated[Path, typer.Option(help="Folder of the pipeline.")] = Path("assets/pocket"),
     out: Annotated[Path, typer.Option(help="Folder of the sheet.")] = Path("assets/pocket"),
