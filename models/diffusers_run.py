@@ -333,7 +333,7 @@ class DiffusersModel(VideoModel):
         A step cache keeps what a run's last step left in the network, so with one they go on by themselves.
         """
         networks = [getattr(self._pipeline, name, None) for name in NETWORKS]
-        if any(getattr(network, "is_cache_enabled", False) for network in networks):
+        if len(runs) == 1 or any(getattr(network, "is_cache_enabled", False) for network in networks):
             return super().advance(runs, to_step)
         for network in filter(None, networks):
             join_calls(network)
