@@ -28,7 +28,8 @@ class Conditioning:
     """All that steers a run besides its initial noise; encoded once, used by all candidates of a segment.
 
     Attributes:
-        prompt, negative_prompt: as given.
+        prompt: in words that the model was taught, see `VideoModel.reading`.
+        negative_prompt: as given.
         guidance_scale: classifier-free guidance; 1 turns it off.
         height, width: size in pixels.
         num_frames: length of the chunk in frames, the repeated guide frames included.

@@ -292,8 +292,9 @@ class DiffusersModel(VideoModel):
         height, width = card.check_size(height or card.height, width or card.width)
         num_frames = card.check_num_frames(num_frames or card.num_frames)
         card.check_guides(has_guide=guide is not None, has_last_image=last_image is not None)
+        prompt = card.check_prompt(prompt, has_guide=guide is not None)
         conditioning = Conditioning(
-            prompt=card.check_prompt(prompt, has_guide=guide is not None),
+            prompt=self._family.reading(self._pipeline, prompt)[0],
             negative_prompt=negative_prompt.strip(),
             guidance_scale=card.check_guidance(guidance_scale, negative_prompt),
             height=height,

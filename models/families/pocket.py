@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
+from typing import Any
 
 from PIL import Image
 
 from models.conditioning import Conditioning
 from models.video_model import ModelCard
-
-if TYPE_CHECKING:
-    from models.pocket.vocabulary import Vocabulary
-
-_vocabularies: WeakKeyDictionary[Any, Vocabulary] = WeakKeyDictionary()
-"""By text encoder."""
 
 
 def pipeline_class(card: ModelCard) -> type[Any]:
@@ -28,16 +21,15 @@ def reading(pipeline: Any, prompt: str) -> tuple[str, dict[str, str]]:
     """The prompt in words that the model was taught, and what was read as what."""
     from models.pocket.vocabulary import Vocabulary, sentence_vectors
 
-    encoder = pipeline.text_encoder
-    if encoder not in _vocabularies:
-        _vocabularies[encoder] = Vocabulary(sentence_vectors(encoder, pipeline.tokenizer))
-    return _vocabularies[encoder].read(prompt)
+    if not hasattr(pipeline, "vocabulary"):
+        pipeline.vocabulary = Vocabulary(sentence_vectors(pipeline.text_encoder, pipeline.tokenizer))
+    read: tuple[str, dict[str, str]] = pipeline.vocabulary.read(prompt)
+    return read
 
 
 def encode(pipeline: Any, conditioning: Conditioning) -> dict[str, Any]:
     """Text states with their masks, the negative ones only where guidance asks for them; guide latents."""
-    prompt, _ = reading(pipeline, conditioning.prompt)
-    states, mask = pipeline.encode_prompt(prompt)
+    states, mask = pipeline.encode_prompt(conditioning.prompt)
     encoded = {"prompt_embeds": states, "prompt_attention_mask": mask}
     if conditioning.guidance_scale > 1:
         states, mask = pipeline.encode_prompt(conditioning.negative_prompt)

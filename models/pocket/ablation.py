@@ -157,14 +157,19 @@ def ablation(
     use_threads(threads)
     chosen = settings or GeneratorSettings()
     chosen = GeneratorSettings(**{**asdict(chosen), "clips": trials[0].batch})
-    data = TrainingSet({"clips": load_latents(work, "clips")}, assets, chosen)
-    held = TrainingSet({"clips": load_latents(work, "clips", held=True)}, assets, chosen)
+    sets: tuple[TrainingSet, ...] | None = None  # reading all captions takes a while
     file = work / "ablation.json"
     results: list[dict[str, Any]] = json.loads(file.read_text()) if file.exists() else []
     for trial in trials:
         asked = json.loads(json.dumps(asdict(trial)))
         found = next((each for each in results if asked.items() <= each.items()), None)
         if found is None:
+            if sets is None:
+                sets = tuple(
+                    TrainingSet({"clips": load_latents(work, "clips", held=held_out)}, assets, chosen)
+                    for held_out in (False, True)
+                )
+            data, held = sets
             found, model = run_trial(trial, data, held, compile_blocks=chosen.compile)
             save_sheet(assets, model, work / trial.sheet)
             results.append(found)

@@ -62,15 +62,20 @@ class MixedOptimizer:
         self.mine = team.share(costs)
         self.master, self.worker = [everything[i] for i in self.mine], [used[i] for i in self.mine]
         rate = settings.learning_rate
-        matrices = [everything[i] for i in self.mine if matrix[i]]
-        others = [everything[i] for i in self.mine if not matrix[i]]
-        self.parts: list[torch.optim.Optimizer] = []
-        if matrices:
-            self.parts.append(
-                torch.optim.Muon(matrices, lr=rate, weight_decay=0.01, adjust_lr_fn="match_rms_adamw")
-            )
-        if others:
-            self.parts.append(torch.optim.AdamW(others, lr=rate, betas=(0.9, 0.95), weight_decay=0.0))
+        self.parts: list[torch.optim.Optimizer] = [
+            torch.optim.Muon(
+                [everything[i] for i in self.mine if matrix[i]],
+                lr=rate,
+                weight_decay=0.01,
+                adjust_lr_fn="match_rms_adamw",
+            ),
+            torch.optim.AdamW(
+                [everything[i] for i in self.mine if not matrix[i]],
+                lr=rate,
+                betas=(0.9, 0.95),
+                weight_decay=0.0,
+            ),
+        ]
 
     @torch.no_grad()
     def step(self, learning_rate: float) -> float:

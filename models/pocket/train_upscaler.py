@@ -166,7 +166,7 @@ def train_upscaler(
     """Train within the budget, resuming from `work`, and publish as `upscaler/` of the pipeline folder.
 
     The upscaler of the pipeline folder `start_from` is the beginning, if one is given; `config` changes the
-    configuration of a new one.
+    configuration of a new one. A critic begins anew where a training is carried on.
     """
     device = use_threads(threads)
     torch.manual_seed(settings.seed)

@@ -1,6 +1,6 @@
 """Reads words that the embedded model was never taught as the nearest ones that it was.
 
-Its generator learned what 154 names and 30 places look like, not what words mean. Its text encoder knows
+Its generator learned what 154 names and 26 places look like, not what words mean. Its text encoder knows
 that: a poodle is near a dog, and a forest near a meadow.
 """
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Iterator
 
 import pytest
@@ -68,7 +70,7 @@ def test_it_is_told_what_is_read_as_what(pocket: DiffusersModel) -> None:
 
 def test_the_model_is_given_the_words_that_it_knows(pocket: DiffusersModel) -> None:
     unknown, known = (pocket.encode(f"a {noun} in a meadow") for noun in ("poodle", "dog"))
-    assert unknown.prompt == "a poodle in a meadow"
+    assert unknown.prompt == known.prompt == "a dog in a meadow"  # which the scorers read as well
     assert torch.equal(unknown.encoded["prompt_embeds"], known.encoded["prompt_embeds"])
 
 
@@ -84,3 +86,13 @@ def test_meanings_are_asked_for_when_the_first_unknown_word_comes() -> None:
     assert asked == []
     vocabulary.read("a poodle runs")
     assert ["poodle"] in asked
+
+
+def test_a_closed_model_leaves_no_text_encoder_behind() -> None:
+    model = DiffusersModel.load(card("pocket"), device="cpu")
+    model.encode("a poodle in a meadow")
+    encoder = weakref.ref(model._pipeline.text_encoder)
+    model.close()
+    del model
+    gc.collect()
+    assert encoder() is None
