@@ -42,14 +42,32 @@ def mean_flow(frames: Frames) -> float:
     return float(np.linalg.norm(optical_flow(frames), axis=-1).mean())
 
 
-def direction(frames: Frames) -> str:
-    """Where what moves goes on the whole: `left`, `right`, `up` or `down`.
+def camera_moves(frames: Frames, flow: Flow) -> bool:
+    """Whether the border of the picture, an eighth on every side, goes along with what it surrounds.
 
-    Every pixel votes with its flow, weighted by the flow's length, so that the subject outvotes a background
-    that hardly moves.
+    That is, whether it flows at least half as fast and something there changes: dense flow also runs into
+    flat ground, where nothing can be seen to move.
+    """
+    _, height, width, _ = frames.shape
+    border = np.ones((height, width), bool)
+    border[height // 8 : -(height // 8), width // 8 : -(width // 8)] = False
+    length = np.linalg.norm(flow, axis=-1)
+    change = np.abs(np.diff(frames.astype(np.int16), axis=0)).sum(-1)
+    flows = length[:, border].mean() > 0.5 * length[:, ~border].mean()
+    return bool(flows and change[:, border].mean() > 0.005 * change[:, ~border].mean())
+
+
+def direction(frames: Frames) -> str:
+    """Where the subject goes past its surroundings on the whole: `left`, `right`, `up` or `down`.
+
+    Every pixel votes with its flow, weighted by the flow's length, so that what moves outvotes what hardly
+    does. If the border of the picture moves as well, the camera goes along with the subject, and what passes
+    by goes the other way.
     """
     flow = optical_flow(frames)
-    right, down = (flow * np.linalg.norm(flow, axis=-1, keepdims=True)).sum((0, 1, 2))
+    votes = flow * np.linalg.norm(flow, axis=-1, keepdims=True)
+    along = -1 if camera_moves(frames, flow) else 1
+    right, down = along * votes.sum((0, 1, 2))
     if abs(right) >= abs(down):
         return "right" if right > 0 else "left"
     return "down" if down > 0 else "up"

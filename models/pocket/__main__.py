@@ -74,6 +74,7 @@ def latents(
     *,
     clips: Annotated[int, typer.Option(help="Clips in all.")] = 4096,
     stills: Annotated[int, typer.Option(help="Single pictures in all.")] = 8192,
+    turns: Annotated[int, typer.Option(help="Clips in all that turn to something else.")] = 512,
     only_render: Annotated[bool, typer.Option(help="Render ahead of the autoencoder.")] = False,
     threads: Threads = 2,
     work: Work = Path("var/pocket"),
@@ -84,7 +85,7 @@ def latents(
     from models.pocket.training import use_threads
 
     use_threads(threads)
-    for line in make_latents(work, vae, clips, stills, only_render):
+    for line in make_latents(work, vae, clips, stills, turns, only_render):
         typer.echo(line)
 
 

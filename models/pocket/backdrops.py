@@ -1,18 +1,37 @@
 """Draws the corpus' settings: flat, clean pictures with little detail, each unmistakable.
 
-A backdrop is wider than the frame so that the camera can pan over it: 176 x 128 units, drawn at twice that
-size, ``uint8 [256, 352, 3]``.
+A backdrop has two layers, drawn at twice the size of their units. What is far away (sky, sun, clouds) stays
+in the picture whatever the camera does. What is near passes by, and looks the same everywhere: wherever a
+film has come to, it can go on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image, ImageDraw
 
-WIDTH, HEIGHT, SCALE = 176, 128, 2
+VIEW, WIDTH, SCALE = 128, 192, 2
+HIGH = ("space", "sky")
+"""Settings without a ground, through which the camera also goes up and down."""
 Colour = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Backdrop:
+    """A setting in two layers.
+
+    Attributes:
+        far: does not pass by, ``uint8 [256, 256, 3]``.
+        near: passes by, colour premultiplied by cover, ``uint8 [256, 384, 4]``; as high as wide in settings
+            without a ground.
+    """
+
+    far: np.ndarray
+    near: np.ndarray
+
 
 SKIES: dict[str, tuple[Colour, Colour]] = {
     "day": ((74, 160, 235), (196, 232, 250)),
@@ -27,22 +46,32 @@ TINTS: dict[str, tuple[float, float, float]] = {
 
 
 class Canvas:
-    """A picture under way: shapes in units of the frame, colours already tinted for the time of day."""
+    """A layer under way: shapes in units of the frame, colours already tinted for the time of day."""
 
-    def __init__(self, rng: np.random.Generator, time: str, weather: str) -> None:
+    def __init__(
+        self, rng: np.random.Generator, time: str, weather: str, width: int = VIEW, height: int = VIEW
+    ) -> None:
         self.rng, self.time, self.weather = rng, time, weather
-        self.image = Image.new("RGB", (WIDTH * SCALE, HEIGHT * SCALE))
+        self.width, self.height = width, height
+        self.image = Image.new("RGBA", (width * SCALE, height * SCALE))
         self.draw = ImageDraw.Draw(self.image)
+
+    def places(self, apart: float, beyond: float = 40) -> Iterator[float]:
+        """Middles of what returns again and again, about so far apart, from beyond one side to the other."""
+        x = float(self.rng.uniform(-apart, 0)) - beyond
+        while x < self.width + beyond:
+            yield x
+            x += apart * float(self.rng.uniform(0.85, 1.15))
 
     def tinted(self, colour: Colour) -> Colour:
         """The colour under this hour's light."""
         r, g, b = (round(c * t) for c, t in zip(colour, TINTS[self.time], strict=True))
         return (r, g, b)
 
-    def gradient(self, top: Colour, bottom: Colour, y0: float = 0, y1: float = HEIGHT) -> None:
+    def gradient(self, top: Colour, bottom: Colour, y0: float = 0, y1: float = VIEW) -> None:
         """Fills the band between two heights with a vertical gradient."""
         ramp = np.linspace(top, bottom, max(1, round((y1 - y0) * SCALE)))[:, None]
-        band = np.broadcast_to(ramp, (ramp.shape[0], WIDTH * SCALE, 3)).astype(np.uint8)
+        band = np.broadcast_to(ramp, (ramp.shape[0], self.width * SCALE, 3)).astype(np.uint8)
         self.image.paste(Image.fromarray(band), (0, round(y0 * SCALE)))
 
     def ellipse(self, x: float, y: float, rx: float, ry: float, colour: Colour) -> None:
@@ -61,9 +90,9 @@ class Canvas:
     def wave(self, y: float, amplitude: float, length: float, colour: Colour) -> None:
         """Fills everything below a sine line: hills, dunes, waves."""
         phase = self.rng.uniform(0, 2 * np.pi)
-        xs = np.linspace(-4, WIDTH + 4, 60)
+        xs = np.linspace(-4, self.width + 4, 60)
         ys = y + amplitude * np.sin(xs / length * 2 * np.pi + phase)
-        self.polygon([*zip(xs.tolist(), ys.tolist(), strict=True), (WIDTH + 4, 140), (-4, 140)], colour)
+        self.polygon([*zip(xs.tolist(), ys.tolist(), strict=True), (self.width + 4, 140), (-4, 140)], colour)
 
     def sky(self, clouds: int = 1) -> None:
         """Sky of this hour, with sun or moon, and clouds; grey when it rains or snows."""
@@ -72,7 +101,7 @@ class Canvas:
             grey = np.array(self.tinted((168, 178, 190)), float)
             top, bottom = top * 0.35 + grey * 0.55, bottom * 0.35 + grey * 0.65
         self.gradient(tuple(top), tuple(bottom))
-        x = self.rng.uniform(24, WIDTH - 24)
+        x = self.rng.uniform(12, self.width - 12)
         if self.weather in ("none", "stars"):
             light: dict[str, Colour] = {
                 "day": (255, 236, 120),
@@ -83,7 +112,7 @@ class Canvas:
             if self.time == "night":
                 self.ellipse(x + 5, 18, 8, 8, (22, 28, 70))
         for _ in range(clouds):
-            self.cloud(self.rng.uniform(0, WIDTH), self.rng.uniform(10, 34), self.rng.uniform(0.8, 1.2))
+            self.cloud(self.rng.uniform(0, self.width), self.rng.uniform(10, 34), self.rng.uniform(0.8, 1.2))
 
     def cloud(self, x: float, y: float, size: float) -> None:
         """Three ellipses of one colour."""
@@ -98,7 +127,6 @@ class Canvas:
 
 
 def _meadow(canvas: Canvas) -> None:
-    canvas.sky()
     canvas.wave(66, 9, 120, canvas.tinted((112, 186, 96)))
     canvas.wave(80, 5, 150, canvas.tinted((92, 176, 72)))
     flowers: tuple[Colour, ...] = ((255, 240, 110), (255, 255, 255), (250, 120, 150))
@@ -108,20 +136,21 @@ def _meadow(canvas: Canvas) -> None:
 
 
 def _sea(canvas: Canvas) -> None:
-    canvas.sky()
-    canvas.gradient(canvas.tinted((64, 150, 214)), canvas.tinted((16, 84, 168)), 60, HEIGHT)
+    canvas.gradient(canvas.tinted((64, 150, 214)), canvas.tinted((16, 84, 168)), 60)
     for y in (74, 90, 106):
         canvas.wave(y, 2.4, 44, canvas.tinted((40 - y // 8, 150 - y // 2, 216 - y // 3)))
 
 
 def _snow(canvas: Canvas) -> None:
-    canvas.sky(clouds=0)
-    canvas.polygon([(-10, 84), (30, 36), (74, 84)], canvas.tinted((150, 172, 206)))
-    canvas.polygon([(18, 50), (30, 36), (43, 50)], canvas.tinted((244, 248, 255)))
-    canvas.polygon([(90, 84), (136, 30), (190, 84)], canvas.tinted((136, 160, 198)))
-    canvas.polygon([(122, 46), (136, 30), (152, 46)], canvas.tinted((244, 248, 255)))
+    for x in canvas.places(100, beyond=60):
+        top, wide = float(canvas.rng.uniform(28, 42)), float(canvas.rng.uniform(42, 54))
+        cap = 15 / (84 - top) * wide
+        canvas.polygon(
+            [(x - wide, 84), (x, top), (x + wide, 84)], canvas.pick((150, 172, 206), (136, 160, 198))
+        )
+        canvas.polygon([(x - cap, top + 15), (x, top), (x + cap, top + 15)], canvas.tinted((244, 248, 255)))
     canvas.wave(78, 4, 130, canvas.tinted((226, 236, 248)))
-    for x in canvas.rng.uniform(0, WIDTH, 3):
+    for x in canvas.places(58):
         for step in range(2):
             base = 82 - step * 9
             canvas.polygon([(x - 9 + step * 2, base), (x, base - 18), (x + 9 - step * 2, base)],
@@ -130,22 +159,23 @@ def _snow(canvas: Canvas) -> None:
 
 
 def _desert(canvas: Canvas) -> None:
-    canvas.sky(clouds=0)
-    x = canvas.rng.uniform(20, WIDTH - 20)
-    canvas.polygon([(x - 34, 76), (x, 40), (x + 34, 76)], canvas.tinted((222, 176, 104)))
-    canvas.polygon([(x, 40), (x + 34, 76), (x + 10, 76)], canvas.tinted((190, 142, 80)))
+    middles = list(canvas.places(130))
+    for x in middles:
+        canvas.polygon([(x - 34, 76), (x, 40), (x + 34, 76)], canvas.tinted((222, 176, 104)))
+        canvas.polygon([(x, 40), (x + 34, 76), (x + 10, 76)], canvas.tinted((190, 142, 80)))
     canvas.wave(72, 6, 140, canvas.tinted((240, 200, 122)))
     canvas.wave(88, 6, 180, canvas.tinted((230, 182, 100)))
-    x, green = (x + canvas.rng.uniform(50, 110)) % WIDTH, canvas.tinted((64, 140, 80))
-    canvas.box(x - 3, 58, x + 3, 90, green)
-    canvas.box(x - 11, 68, x, 73, green)
-    canvas.box(x - 11, 60, x - 7, 73, green)
-    canvas.box(x, 72, x + 11, 77, green)
-    canvas.box(x + 7, 64, x + 11, 77, green)
+    green = canvas.tinted((64, 140, 80))
+    for middle in middles:
+        x = middle + canvas.rng.uniform(50, 80)
+        canvas.box(x - 3, 58, x + 3, 90, green)
+        canvas.box(x - 11, 68, x, 73, green)
+        canvas.box(x - 11, 60, x - 7, 73, green)
+        canvas.box(x, 72, x + 11, 77, green)
+        canvas.box(x + 7, 64, x + 11, 77, green)
 
 
 def _street(canvas: Canvas) -> None:
-    canvas.sky(clouds=0)
     walls: tuple[Colour, ...] = (
         (206, 112, 92),
         (226, 186, 122),
@@ -154,7 +184,7 @@ def _street(canvas: Canvas) -> None:
         (214, 206, 190),
     )
     lit: Colour = (255, 226, 130) if canvas.time != "day" else (214, 238, 250)
-    x = float(canvas.rng.uniform(-20, 0))
+    x = float(canvas.rng.uniform(-40, 0))
     while x < WIDTH:
         width, top = float(canvas.rng.uniform(32, 46)), float(canvas.rng.uniform(14, 44))
         canvas.box(x, top, x + width, 90, canvas.pick(*walls))
@@ -164,51 +194,54 @@ def _street(canvas: Canvas) -> None:
                 canvas.box(left, y, left + width * 0.22, y + 9, lit)
         x += width
     canvas.box(0, 86, WIDTH, 96, canvas.tinted((190, 190, 194)))
-    canvas.box(0, 96, WIDTH, HEIGHT, canvas.tinted((92, 94, 104)))
-    for dash in range(0, WIDTH, 36):
+    canvas.box(0, 96, WIDTH, VIEW, canvas.tinted((92, 94, 104)))
+    dash = float(canvas.rng.uniform(-36, 0))
+    while dash < WIDTH:
         canvas.box(dash, 110, dash + 18, 114, canvas.tinted((244, 244, 236)))
+        dash += 36
 
 
 def _space(canvas: Canvas) -> None:
-    canvas.gradient((10, 8, 34), (46, 22, 82))
-    for _ in range(26):
-        x, y = canvas.rng.uniform(0, WIDTH), canvas.rng.uniform(0, HEIGHT)
+    for _ in range(36):
+        x, y = canvas.rng.uniform(0, WIDTH), canvas.rng.uniform(0, WIDTH)
         r = canvas.rng.uniform(0.7, 1.5)
         canvas.ellipse(x, y, r, r, (250, 248, 230))
     planets: tuple[Colour, ...] = ((222, 120, 84), (96, 164, 220), (206, 170, 110), (150, 196, 140))
-    colour = planets[int(canvas.rng.integers(4))]
-    x, y, r = canvas.rng.uniform(16, WIDTH - 16), canvas.rng.uniform(16, 44), canvas.rng.uniform(12, 20)
-    canvas.ellipse(x, y, r, r, colour)
-    canvas.ellipse(x - r * 0.25, y - r * 0.25, r * 0.6, r * 0.6, tuple(min(255, c + 24) for c in colour))  # type: ignore[arg-type]
-    moon = (x + WIDTH / 2) % WIDTH
-    canvas.ellipse(moon, 108, 9, 9, (170, 170, 184))
+    for y in canvas.places(92, beyond=20):
+        colour = planets[int(canvas.rng.integers(4))]
+        x, r = canvas.rng.uniform(0, WIDTH), canvas.rng.uniform(12, 20)
+        canvas.ellipse(x, y, r, r, colour)
+        canvas.ellipse(x - r * 0.25, y - r * 0.25, r * 0.6, r * 0.6, tuple(min(255, c + 24) for c in colour))  # type: ignore[arg-type]
+        moon = (x + canvas.rng.uniform(60, 116)) % WIDTH
+        canvas.ellipse(moon, y + canvas.rng.uniform(30, 60), 9, 9, (170, 170, 184))
 
 
 def _room(canvas: Canvas) -> None:
     walls: tuple[Colour, ...] = ((238, 214, 178), (196, 220, 206), (232, 196, 196), (200, 208, 232))
     dim = 1.0 if canvas.time == "day" else 0.82 if canvas.time == "dusk" else 0.55
-    wall = walls[int(canvas.rng.integers(4))]
-    canvas.box(0, 0, WIDTH, 92, tuple(round(c * dim) for c in wall))  # type: ignore[arg-type]
-    floor = (round(176 * dim), round(120 * dim), round(74 * dim))
-    canvas.box(0, 92, WIDTH, HEIGHT, floor)
-    canvas.box(0, 89, WIDTH, 93, (round(250 * dim), round(246 * dim), round(238 * dim)))
-    x = canvas.rng.uniform(20, WIDTH - 60)
-    frame = (round(252 * dim), round(250 * dim), round(244 * dim))
-    canvas.box(x, 14, x + 44, 60, frame)
-    for left in (x + 3, x + 23.5):
-        canvas.box(left, 17, left + 17.5, 57, SKIES[canvas.time][1])
-    x = (x + 80) % (WIDTH - 26)
-    canvas.box(x, 22, x + 24, 50, (round(120 * dim), round(80 * dim), round(50 * dim)))
-    canvas.box(x + 3, 25, x + 21, 47, canvas.pick((240, 130, 100), (110, 170, 200), (240, 210, 110)))
+
+    def dimmed(*colour: int) -> Colour:
+        r, g, b = (round(c * dim) for c in colour)
+        return (r, g, b)
+
+    canvas.box(0, 0, WIDTH, 92, dimmed(*walls[int(canvas.rng.integers(4))]))
+    canvas.box(0, 92, WIDTH, VIEW, dimmed(176, 120, 74))
+    canvas.box(0, 89, WIDTH, 93, dimmed(250, 246, 238))
+    for x in canvas.places(124):
+        canvas.box(x - 22, 14, x + 22, 60, dimmed(252, 250, 244))
+        for left in (x - 19, x + 1.5):
+            canvas.box(left, 17, left + 17.5, 57, SKIES[canvas.time][1])
+        canvas.box(x + 50, 22, x + 74, 50, dimmed(120, 80, 50))
+        canvas.box(x + 53, 25, x + 71, 47, canvas.pick((240, 130, 100), (110, 170, 200), (240, 210, 110)))
     rug = ((196, 80, 84), (80, 120, 170), (110, 150, 100))[int(canvas.rng.integers(3))]
-    canvas.ellipse(WIDTH / 2, 112, 62, 11, tuple(round(c * dim) for c in rug))  # type: ignore[arg-type]
+    for x in canvas.places(170, beyond=70):
+        canvas.ellipse(x, 112, 62, 11, dimmed(*rug))
 
 
 def _sky(canvas: Canvas) -> None:
-    canvas.sky(clouds=0)
-    for number in range(5):
+    for number in range(7):
         x = canvas.rng.uniform(0, WIDTH)
-        canvas.cloud(x, 20 + number * 23 + canvas.rng.uniform(-5, 5), canvas.rng.uniform(0.9, 1.5))
+        canvas.cloud(x, 8 + number * 25 + canvas.rng.uniform(-6, 6), canvas.rng.uniform(0.9, 1.5))
 
 
 DRAWERS: dict[str, Callable[[Canvas], None]] = {
@@ -217,15 +250,21 @@ DRAWERS: dict[str, Callable[[Canvas], None]] = {
 }  # fmt: skip
 
 
-def draw_backdrop(setting: str, time: str, weather: str, seed: int) -> np.ndarray:
-    """The setting at this hour and in this weather, ``uint8 [256, 352, 3]``; details depend on the seed."""
-    canvas = Canvas(np.random.default_rng(seed), time, weather)
-    DRAWERS[setting](canvas)
+def draw_backdrop(setting: str, time: str, weather: str, seed: int) -> Backdrop:
+    """The setting at this hour and in this weather; details depend on the seed."""
+    rng = np.random.default_rng(seed)
+    far = Canvas(rng, time, weather)
+    if setting == "space":
+        far.gradient((10, 8, 34), (46, 22, 82))
+    elif setting != "room":
+        far.sky(clouds=1 if setting in ("meadow", "sea") else 0)
     if weather == "stars" and setting != "space":
-        for _ in range(22):
-            x, y = canvas.rng.uniform(0, WIDTH), canvas.rng.uniform(2, 62 if setting != "sky" else HEIGHT)
-            canvas.ellipse(x, y, 1.2, 1.2, (255, 252, 224))
-    return np.asarray(canvas.image)
+        for _ in range(16):
+            x, y = rng.uniform(0, VIEW), rng.uniform(2, 62 if setting != "sky" else VIEW)
+            far.ellipse(x, y, 1.2, 1.2, (255, 252, 224))
+    near = Canvas(rng, time, weather, WIDTH, WIDTH if setting in HIGH else VIEW)
+    DRAWERS[setting](near)
+    return Backdrop(np.asarray(far.image)[..., :3], np.asarray(near.image))
 
 
 def draw_falling(weather: str, seed: int, size: int = 128) -> np.ndarray:

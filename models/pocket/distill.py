@@ -48,10 +48,17 @@ def level(position: Tensor) -> Tensor:
     return SHIFT * position / (1 + (SHIFT - 1) * position)
 
 
-def draw_given(batch: int, frames: int, generator: torch.Generator) -> Tensor:
-    """1 at latent frames that are given as condition, else 0, as often as the teacher saw them: [B, F]."""
+def draw_given(
+    batch: int, frames: int, generator: torch.Generator, known: tuple[int, ...] | None = None
+) -> Tensor:
+    """1 at latent frames that are given as condition, else 0, as often as the teacher saw them: [B, F].
+
+    With `known`, these are given to all.
+    """
     given = torch.zeros(batch, frames)
-    if frames > 1:
+    if known is not None:
+        given[:, list(known)] = 1
+    elif frames > 1:
         for row, kind in zip(given, torch.rand(batch, generator=generator).tolist(), strict=True):
             row[list(frames_known(kind) or ())] = 1
     return given
@@ -148,11 +155,19 @@ class Distillation(GeneratorTraining):
         if self.settings.compile:
             compile_blocks(self.teacher.network)
 
-    def loss(self, clean: Tensor, noise: Tensor, text: Tensor, mask: Tensor, weight: Tensor) -> Tensor:
+    def loss(
+        self,
+        clean: Tensor,
+        noise: Tensor,
+        text: Tensor,
+        mask: Tensor,
+        weight: Tensor,
+        known: tuple[int, ...] | None = None,
+    ) -> Tensor:
         """The distillation's loss at one of the student's steps for each clip."""
         steps = self.settings.steps
         start = torch.randint(1, steps + 1, (len(clean),), generator=self.generator) / steps
-        given = draw_given(clean.shape[0], clean.shape[2], self.generator).to(clean)
+        given = draw_given(clean.shape[0], clean.shape[2], self.generator, known).to(clean)
         faulty = self.faulty_frames(clean, given.any(1), text, mask)
         if faulty is not None:
             clean = torch.where(given[:, None, :, None, None] == 1, faulty, clean)

@@ -26,7 +26,7 @@ def subject_cells(scene: Scene, frames: np.ndarray, cells: int) -> np.ndarray:
     middles = (np.arange(cells) + 0.5) / cells
     covered = np.zeros((len(frames), cells, cells), bool)
     for actor in scene.actors:
-        x, y, size, _ = actor_path(actor, scene.camera, frames)
+        x, y, size, _ = actor_path(scene, actor, frames)
         across, down = ((middles - at[:, None]) ** 2 for at in (x, y))
         reach = RADIUS * size + 0.3 / cells
         covered |= down[:, :, None] + across[:, None, :] < reach[:, None, None] ** 2

@@ -41,6 +41,8 @@ FRAMES_KNOWN: tuple[tuple[float, tuple[int, ...]], ...] = (
     (0.03, (-1,)),
 )
 """How often which latent frames are given as condition; what is left has every frame at its own timestep."""
+BEFORE_A_TURN = (0, 1)
+"""Latent frames of the five frames before a clip of the corpus turns to something else."""
 
 
 def build_generator(**changes: Any) -> LinGenTransformer3DModel:
@@ -53,15 +55,20 @@ def build_scheduler() -> FlowMatchEulerDiscreteScheduler:
     return FlowMatchEulerDiscreteScheduler(shift=SHIFT)
 
 
-def draw_timesteps(batch: int, frames: int, generator: torch.Generator) -> Tensor:
-    """Training timesteps [B, F] in 0..1000: logit-normal and shifted; 0 at frames given as condition."""
+def draw_timesteps(
+    batch: int, frames: int, generator: torch.Generator, given: tuple[int, ...] | None = None
+) -> Tensor:
+    """Training timesteps [B, F] in 0..1000: logit-normal and shifted; 0 at frames given as condition.
+
+    Which frames are given is drawn for each clip, unless `given` says it for all.
+    """
     own = torch.sigmoid(torch.randn(batch, frames, generator=generator))
     own = SHIFT * own / (1 + (SHIFT - 1) * own)
     timesteps = own[:, :1].expand(-1, frames).clone()
     if frames > 1:
         kinds = torch.rand(batch, generator=generator)
         for index, kind in enumerate(kinds.tolist()):
-            known = frames_known(kind)
+            known = frames_known(kind) if given is None else given
             if known is None:
                 timesteps[index] = own[index]
             else:

@@ -25,11 +25,11 @@ from models.pocket.corpus import cast
 from models.pocket.emphasis import latent_cells
 from models.pocket.scenes import Scene, draw_scene, render
 
-SHARD = {"clips": 64, "stills": 512}
-BATCH = {"clips": 4, "stills": 32}
+SHARD = {"clips": 64, "turns": 64, "stills": 512}
+BATCH = {"clips": 4, "turns": 4, "stills": 32}
 FRAMES = 17
 CAPTIONS = 6
-STREAM = {"clips": 0, "stills": 3}
+STREAM = {"clips": 0, "stills": 3, "turns": 5}
 """Of the random numbers, so that clips and pictures show different scenes."""
 HELD_OUT_SEED = 900_000
 
@@ -68,8 +68,8 @@ def draw_shard(kind: str, seed: int) -> Shard:
     """The scenes of a shard; seeds from 900000 draw held-out combinations of subject, setting and motion."""
     held = seed >= HELD_OUT_SEED
     rng = np.random.default_rng([seed, STREAM[kind] + held])
-    scenes = [draw_scene(rng, held) for _ in range(SHARD[kind])]
-    shown = [None if kind == "clips" else (int(rng.integers(FRAMES)),) for _ in scenes]
+    scenes = [draw_scene(rng, held, turning=kind == "turns") for _ in range(SHARD[kind])]
+    shown = [(int(rng.integers(FRAMES)),) if kind == "stills" else None for _ in scenes]
     return Shard(scenes, shown, rng)
 
 
@@ -100,11 +100,14 @@ def encode_shard(source: Path, target: Path, vae: torch.nn.Module, batch: int) -
 
 
 def make_latents(
-    work: Path, vae_folder: Path, clips: int, stills: int, only_render: bool = False
+    work: Path, vae_folder: Path, clips: int, stills: int, turns: int = 0, only_render: bool = False
 ) -> Iterator[str]:
-    """Render and encode what is missing of so many clips and pictures, and one held-out shard of clips."""
+    """Render and encode what is missing of so many clips, pictures and clips that turn to something else.
+
+    One held-out shard of clips comes on top.
+    """
     wanted = [("clips", HELD_OUT_SEED)]
-    for kind, count in (("stills", stills), ("clips", clips)):
+    for kind, count in (("stills", stills), ("clips", clips), ("turns", turns)):
         wanted += [(kind, seed) for seed in range(1, count // SHARD[kind] + 1)]
     vae = None if only_render else load_autoencoder(vae_folder)
     for kind, seed in wanted:
@@ -119,7 +122,7 @@ def make_latents(
 
 
 def load_latents(work: Path, kind: str, held: bool = False) -> LatentSet:
-    """All encoded `clips` or `stills` but the held-out ones, or only those.
+    """All encoded `clips`, `turns` or `stills` but the held-out ones, or only those.
 
     Raises:
         InputError: if there are none.

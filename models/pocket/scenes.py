@@ -1,4 +1,9 @@
-"""A scene is a small record; rendering it gives a clip of 17 frames, 128 x 128, 8 frames a second."""
+"""A scene is a small record; rendering it gives a clip of 17 frames, 128 x 128, 8 frames a second.
+
+Whatever happens can go on for ever, because films are made of clips that go on from one another: the camera
+goes along with whoever goes left or right, what rises comes to rest before it leaves the picture, and a clip
+begins anywhere in a jump or a turn. So the end of every clip looks like the beginning of some other.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +14,10 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from models.pocket.backdrops import HEIGHT, SCALE, WIDTH, draw_backdrop, draw_falling
+from models.pocket.backdrops import HIGH, SCALE, VIEW, draw_backdrop, draw_falling
 from models.pocket.subjects import NOUNS, subject_by_noun
 
-NUM_FRAMES, SIZE = 17, 128
+NUM_FRAMES, SIZE = 17, VIEW
 SETTINGS = ("meadow", "sea", "snow", "desert", "street", "space", "room", "sky")
 TIMES = ("day", "dusk", "night")
 MOTIONS = ("still", "left", "right", "up", "down", "jumps", "spins", "circles", "grows", "shrinks")
@@ -23,14 +28,23 @@ MOTION_ODDS = (0.14, 0.16, 0.16, 0.08, 0.06, 0.12, 0.06, 0.06, 0.09, 0.07)
 CAMERA_ODDS = (0.7, 0.1, 0.1, 0.1)
 SUBJECT_TINTS = {"day": (1.0, 1.0, 1.0), "dusk": (0.98, 0.88, 0.86), "night": (0.74, 0.77, 0.9)}
 GROUNDED = ("meadow", "snow", "desert", "street", "room")
+WAYS = {"left": (-1, 0), "right": (1, 0), "up": (0, -1), "down": (0, 1)}
+LARGEST, SMALLEST = 0.9, 0.2
+"""Of a subject that comes closer or goes away, as fractions of the frame."""
+RISEN = 0.34
+"""How high the middle of a subject comes that rises from the ground."""
+TURN = 5
+"""Frames after which a `turning` scene does what it is told."""
 
 
 @dataclass(frozen=True)
 class Actor:
     """A subject in a scene.
 
-    ``x``, ``y`` are where its middle is halfway through, ``height`` its size and ``travel`` its way, all as
-    fractions of the frame; ``phase`` and ``mirrored`` choose the first loop frame and the side it looks to.
+    ``x``, ``y`` are where its middle is, or where it begins if it rises or sinks, ``height`` its size and
+    ``travel`` how far it goes in a clip, all as fractions of the frame; ``phase`` and ``mirrored`` choose the
+    first loop frame and the side it looks to; ``begun`` is how far its motion has come before the clip, 0
+    to 1.
     """
 
     noun: str
@@ -41,11 +55,16 @@ class Actor:
     mirrored: bool
     phase: int
     travel: float
+    begun: float
 
 
 @dataclass(frozen=True)
 class Scene:
-    """All that a clip shows. Equal scenes render to equal clips."""
+    """All that a clip shows. Equal scenes render to equal clips.
+
+    A ``turning`` one begins with another motion, as when a film goes on with another prompt: who goes left
+    or right stood still, and who does anything else was going.
+    """
 
     actors: tuple[Actor, ...]
     setting: str
@@ -53,6 +72,7 @@ class Scene:
     weather: str
     camera: str
     seed: int
+    turning: bool = False
 
 
 def held_out(noun: str, setting: str, motion: str) -> bool:
@@ -60,27 +80,42 @@ def held_out(noun: str, setting: str, motion: str) -> bool:
     return zlib.crc32(f"{noun}|{setting}|{motion}".encode()) % HELD_OUT_SHARE == 0
 
 
-def _draw_actor(rng: np.random.Generator, setting: str, count: int, index: int) -> Actor:
+def _draw_actor(
+    rng: np.random.Generator, setting: str, count: int, index: int, motion: str | None = None
+) -> Actor:
     noun = str(rng.choice(NOUNS))
-    motion = str(rng.choice(MOTIONS, p=MOTION_ODDS))
+    motion = str(rng.choice(MOTIONS, p=MOTION_ODDS)) if motion is None else motion
     subject = subject_by_noun(noun)
     height = float(rng.uniform(0.46, 0.66) if count == 1 else rng.uniform(0.38, 0.46))
+    begun = float(rng.random()) if rng.random() < 0.7 else 0.0
     afloat = setting not in GROUNDED or subject.kind == "flyer"
     y = float(rng.uniform(0.44, 0.58)) if afloat else float(rng.uniform(0.82, 0.9)) - height * 0.44
-    if motion in ("up", "down"):
-        y = float(rng.uniform(0.46, 0.56))
+    if motion in ("up", "down") and setting not in HIGH:
+        low, high = float(rng.uniform(0.56, 0.64)), RISEN
+        begin, end = (low, high) if motion == "up" else (high, low)
+        y = end if begun > 0.85 else begin + 0.4 * begun * (end - begin)
     elif setting == "sea" and subject.kind != "flyer":
         y = float(rng.uniform(0.54, 0.64))
     x = float(rng.normal(0.5, 0.06)) if count == 1 else (0.27, 0.73)[index] + float(rng.normal(0, 0.03))
     looks_right = motion == "right" or (motion != "left" and rng.random() < 0.4)
-    travel = float(rng.uniform(0.3, 0.55)) if count == 1 else float(rng.uniform(0.15, 0.25))
-    return Actor(
-        noun, motion, height, x, y, looks_right and subject.faces == "left", int(rng.integers(24)), travel
-    )
+    travel = float(rng.uniform(0.2, 0.45))
+    mirrored = looks_right and subject.faces == "left"
+    return Actor(noun, motion, height, x, y, mirrored, int(rng.integers(24)), travel, begun)
 
 
-def _any_scene(rng: np.random.Generator) -> Scene:
+def _draw_actors(rng: np.random.Generator, setting: str) -> tuple[Actor, ...]:
+    """One actor, or two; where the camera goes along with one of two, both go the same way."""
     count = 2 if rng.random() < 0.1 else 1
+    first = _draw_actor(rng, setting, count, 0)
+    if count == 1:
+        return (first,)
+    other = _draw_actor(rng, setting, count, 1, first.motion if first.motion in WAYS else None)
+    if other.motion in WAYS and first.motion not in WAYS:
+        first = _draw_actor(rng, setting, count, 0, other.motion)
+    return (first, other)
+
+
+def _any_scene(rng: np.random.Generator, turning: bool) -> Scene:
     setting = str(rng.choice(SETTINGS))
     time = "night" if setting == "space" else str(rng.choice(TIMES, p=(0.56, 0.2, 0.24)))
     weather = "none"
@@ -92,9 +127,11 @@ def _any_scene(rng: np.random.Generator) -> Scene:
             weather = "snow"
         elif draw < 0.5 and time == "night":
             weather = "stars"
-    actors = tuple(_draw_actor(rng, setting, count, index) for index in range(count))
+    actors = _draw_actors(rng, setting)
     camera = str(rng.choice(CAMERAS, p=CAMERA_ODDS))
-    return Scene(actors, setting, time, weather, camera, int(rng.integers(2**31)))
+    if turning or actors[0].motion in WAYS:
+        camera = "still"  # or rather: it goes along
+    return Scene(actors, setting, time, weather, camera, int(rng.integers(2**31)), turning)
 
 
 def is_held_out(scene: Scene) -> bool:
@@ -102,60 +139,102 @@ def is_held_out(scene: Scene) -> bool:
     return any(held_out(actor.noun, scene.setting, actor.motion) for actor in scene.actors)
 
 
-def draw_scene(rng: np.random.Generator, held: bool = False) -> Scene:
-    """A random scene without held-out combinations; with ``held``, one that has such a combination."""
+def draw_scene(rng: np.random.Generator, held: bool = False, turning: bool = False) -> Scene:
+    """A random scene without held-out combinations; with ``held``, one that has such a combination.
+
+    One that is ``turning`` has one actor, who does not rise or sink.
+    """
     while True:
-        scene = _any_scene(rng)
+        scene = _any_scene(rng, turning)
+        if turning and (len(scene.actors) > 1 or scene.actors[0].motion in ("up", "down", "still")):
+            continue
         if is_held_out(scene) == held:
             return scene
 
 
+def _times(scene: Scene, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """How much of its motion is done at some frames, and of what it did before, as shares of a clip."""
+    turn = TURN - 1 if scene.turning else 0
+    span = NUM_FRAMES - 1
+    return np.maximum(frames - turn, 0) / span, np.minimum(frames, turn) / span
+
+
+def camera_path(scene: Scene, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """How far the camera has gone to the right and down, in frames, and its zoom, each ``[n]``."""
+    if not scene.actors:
+        return np.zeros(len(frames)), np.zeros(len(frames)), np.ones(len(frames))
+    actor = scene.actors[0]
+    t, before = _times(scene, frames)
+    way = scene.camera.removeprefix("pan ") if scene.camera.startswith("pan") else actor.motion
+    if way in ("up", "down") and scene.setting not in HIGH:
+        way = "still"
+    right, down = WAYS.get(way, (0, 0))
+    gone = (t - 0.5) * actor.travel
+    led = 0 if right or not scene.turning else (before - 0.5) * actor.travel * (1 if actor.mirrored else -1)
+    zoom = np.ones(len(frames))
+    if scene.camera == "zoom in":
+        zoom = (1 + 0.25 * actor.begun) * (1 + 0.2 * t)
+    return right * gone + led, down * gone, zoom
+
+
 def actor_path(
-    actor: Actor, camera: str, frames: np.ndarray
+    scene: Scene, actor: Actor, frames: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Middle x, y, size and angle of an actor at some frames, each ``[n]``."""
-    t = frames / (NUM_FRAMES - 1)
+    t, _ = _times(scene, frames)
     x, y = np.full(len(t), actor.x), np.full(len(t), actor.y)
     size, angle = np.full(len(t), actor.height), np.zeros(len(t))
-    if actor.motion in ("left", "right"):
-        x = x + (t - 0.5) * actor.travel * (1 if actor.motion == "right" else -1)
-    elif actor.motion in ("up", "down"):
-        y = y + (t - 0.5) * actor.travel * (1 if actor.motion == "down" else -1)
+    begun = 0.0 if scene.turning else actor.begun
+    turn = 2 * np.pi * (t + begun)
+    if actor.motion == "up" and scene.setting not in HIGH:
+        y = np.maximum(actor.y - t * actor.travel, min(RISEN, actor.y))
+    elif actor.motion == "down" and scene.setting not in HIGH:
+        y = np.minimum(actor.y + t * actor.travel, max(0.62, actor.y))
     elif actor.motion == "jumps":
-        y = y - 0.22 * np.abs(np.sin(t * 2 * np.pi))
+        y = y - 0.22 * np.abs(np.sin(turn))
     elif actor.motion == "spins":
-        angle = t * 2 * np.pi
+        angle = turn
     elif actor.motion == "circles":
-        x, y = x + 0.16 * np.cos(t * 2 * np.pi), y + 0.11 * np.sin(t * 2 * np.pi)
-    elif actor.motion in ("grows", "shrinks"):
-        ramp = t if actor.motion == "grows" else 1 - t
-        size = size * (0.6 + 0.65 * ramp)
-    if camera.startswith("pan"):
-        x = x + (t - 0.5) * (0.14 if camera == "pan left" else -0.14)
-    elif camera == "zoom in":
-        zoom = 1 + 0.25 * t
-        x, y, size = 0.5 + (x - 0.5) * zoom, 0.5 + (y - 0.5) * zoom, size * zoom
-    return x, y, size, angle
+        x, y = x + 0.16 * np.sin(turn), y - 0.11 * (1 - np.cos(turn))
+    elif actor.motion == "grows":
+        start = 1.0 if scene.turning else 1.35 if begun > 0.85 else 0.6 + 0.4 * begun
+        size = size * start * 1.6**t
+    elif actor.motion == "shrinks":
+        start = 1.0 if scene.turning else 0.6 if begun > 0.85 else 1.25 - 0.4 * begun
+        size = size * start / 1.6**t
+    zoom = camera_path(scene, frames)[2]
+    x, y = 0.5 + (x - 0.5) * zoom, 0.5 + (y - 0.5) * zoom
+    return x, y, np.clip(size * zoom, SMALLEST, LARGEST), angle
+
+
+def _through(
+    layer: np.ndarray, right: np.ndarray, down: np.ndarray, zoom: np.ndarray, size: int
+) -> torch.Tensor:
+    """A layer as the camera sees it from frame to frame, float ``[n, channels, size, size]``."""
+    picture = torch.from_numpy(layer.copy()).permute(2, 0, 1)[None].float()
+    if size < VIEW * SCALE:  # so that nothing falls between the pixels
+        picture = F.avg_pool2d(picture, SCALE, stride=1)
+    height, width = (side / (VIEW * SCALE) for side in picture.shape[2:])
+    theta = torch.zeros(len(zoom), 2, 3)
+    theta[:, 0, 0], theta[:, 1, 1] = (torch.from_numpy(1 / (zoom * side)) for side in (width, height))
+    theta[:, 0, 2], theta[:, 1, 2] = torch.from_numpy(2 * right / width), torch.from_numpy(2 * down / height)
+    grid = F.affine_grid(theta, [len(zoom), 1, size, size], align_corners=False)
+    shown = picture.expand(len(zoom), -1, -1, -1)
+    return F.grid_sample(shown, grid, padding_mode="border", align_corners=False)
 
 
 def _view(scene: Scene, frames: np.ndarray, size: int) -> torch.Tensor:
     """The backdrop through the camera, float ``[n, 3, size, size]`` of 0 to 255."""
-    count = len(frames)
-    picture = draw_backdrop(scene.setting, scene.time, scene.weather, scene.seed)
-    backdrop = torch.from_numpy(picture.copy()).permute(2, 0, 1)[None].float()
-    if scene.camera == "still":
-        left = (WIDTH - SIZE) // 2 * SCALE
-        middle = backdrop[..., left : left + SIZE * SCALE]
-        return F.avg_pool2d(middle, SIZE * SCALE // size).expand(count, -1, -1, -1)
-    t = torch.from_numpy(frames).float() / (NUM_FRAMES - 1)
-    theta = torch.zeros(count, 2, 3)
-    zoom = 1 / (1 + 0.25 * t) if scene.camera == "zoom in" else torch.ones(count)
-    theta[:, 0, 0], theta[:, 1, 1] = zoom * SIZE / WIDTH, zoom * SIZE / HEIGHT
-    if scene.camera.startswith("pan"):
-        room = 1 - SIZE / WIDTH
-        theta[:, 0, 2] = (t - 0.5) * 2 * room * (-1 if scene.camera == "pan left" else 1)
-    grid = F.affine_grid(theta, [count, 3, size, size], align_corners=False)
-    return F.grid_sample(backdrop.expand(count, -1, -1, -1), grid, padding_mode="border", align_corners=False)
+    backdrop = draw_backdrop(scene.setting, scene.time, scene.weather, scene.seed)
+    right, down, zoom = camera_path(scene, frames)
+    zooms, moves = np.ptp(zoom) > 0, np.ptp(right) + np.ptp(down) > 0
+    still = slice(0, 1)
+    far_frames = slice(None) if zooms else still
+    near_frames = slice(None) if zooms or moves else still
+    nowhere = np.zeros_like(zoom)[far_frames]
+    far = _through(backdrop.far, nowhere, nowhere, zoom[far_frames], size)
+    near = _through(backdrop.near, right[near_frames], down[near_frames], zoom[near_frames], size)
+    return (far * (1 - near[:, 3:] / 255) + near[:, :3]).expand(len(frames), -1, -1, -1)
 
 
 def _place(
@@ -163,7 +242,7 @@ def _place(
 ) -> torch.Tensor:
     """Lays an actor's loop over the picture ``[n, 3, side, side]``, with a soft shadow if there is ground."""
     side = picture.shape[-1]
-    path = actor_path(actor, scene.camera, frames)
+    path = actor_path(scene, actor, frames)
     x, y, size, angle = (torch.from_numpy(v).float() for v in path)
     kind = subject_by_noun(actor.noun).kind
     if scene.setting in GROUNDED and kind != "flyer" and actor.motion not in ("up", "down", "circles"):

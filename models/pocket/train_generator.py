@@ -16,7 +16,14 @@ from torch import Tensor, nn
 from models.lingen import LinGenPipeline, LinGenTransformer3DModel
 from models.pocket.autoencoder import load_autoencoder
 from models.pocket.emphasis import channel_weights
-from models.pocket.generator import as_made, build_generator, build_scheduler, draw_timesteps, flow_loss
+from models.pocket.generator import (
+    BEFORE_A_TURN,
+    as_made,
+    build_generator,
+    build_scheduler,
+    draw_timesteps,
+    flow_loss,
+)
 from models.pocket.latents import load_latents
 from models.pocket.team import Team
 from models.pocket.text_encoder import load_text_encoder
@@ -34,6 +41,9 @@ from models.pocket.training import (
     use_threads,
 )
 from models.pocket.training_set import GeneratorSettings, TrainingSet
+
+KINDS = ("clips", "stills", "turns")
+"""What an update can see."""
 
 
 def carried_on(settings: GeneratorSettings) -> GeneratorSettings:
@@ -151,7 +161,9 @@ class GeneratorTraining:
         self.master = build_generator().to(self.device).train()
         self.worker = build_generator().to(self.device, torch.bfloat16).train()
         self.held = TrainingSet({"clips": load_latents(work, "clips", held=True)}, assets, settings)
-        kinds = ("clips", "stills") if settings.stills_only or settings.stills_later else ("clips",)
+        pictures = settings.stills_only or settings.stills_later
+        wanted = {"clips": True, "stills": pictures, "turns": settings.turns}
+        kinds = [kind for kind in KINDS if wanted[kind]]
         channels = channel_weights(load_autoencoder(assets / "vae"), self.held.latents["clips"].latents[:4])
         latents = {kind: load_latents(work, kind) for kind in kinds}
         self.data = TrainingSet(latents, assets, settings, channels)
@@ -187,19 +199,22 @@ class GeneratorTraining:
         """What all processes but the first do: one step at every order, until the order to end."""
         self.begin()
         self.team.follow(
-            lambda order: self._update("stills" if order[0] else "clips", int(order[1]), order[2]),
+            lambda order: self._update(KINDS[int(order[0])], int(order[1]), order[2]),
             self._save_part,
         )
 
     def step(self) -> tuple[str, float, float]:
-        """One update: what it saw (`stills` or `clips`), the loss of this process' share, and the norm."""
+        """One update: what it saw (of `KINDS`), the loss of this process' share, and the norm."""
         settings, progress = self.settings, self.progress
         early = progress.fraction < settings.stills_only
-        stills = early or float(torch.rand((), generator=self.generator)) < settings.stills_later
+        chance = float(torch.rand((), generator=self.generator))
+        if early or chance < settings.stills_later:
+            kind = "stills"
+        else:
+            kind = "turns" if chance > 1 - settings.turns else "clips"
         progress.step += 1
         rate = progress.learning_rate(settings.learning_rate, settings.warmup)
-        self.team.order(float(stills), progress.step, rate)
-        kind = "stills" if stills else "clips"
+        self.team.order(float(KINDS.index(kind)), progress.step, rate)
         return kind, *self._update(kind, progress.step, rate)
 
     def _update(self, kind: str, step: int, rate: float) -> tuple[float, float]:
@@ -208,16 +223,29 @@ class GeneratorTraining:
         noise = torch.randn(clean.shape, generator=self.generator)
         self.team.clear_gradients()
         with fast_attention(self.device):
-            loss = self.loss(*(tensor.to(self.device) for tensor in (clean, noise, *given)))
+            known = BEFORE_A_TURN if kind == "turns" else None
+            clean, noise, text, mask, weight = (each.to(self.device) for each in (clean, noise, *given))
+            loss = self.loss(clean, noise, text, mask, weight, known)
             loss.backward()
         self.team.wait()
         norm = self.optimizer.step(rate)
         self.average.update(self.own, step)
         return loss.item(), norm
 
-    def loss(self, clean: Tensor, noise: Tensor, text: Tensor, mask: Tensor, weight: Tensor) -> Tensor:
-        """What an update makes smaller, for latents, noise, weights [B, C, F, h, w] and text states."""
-        timesteps = draw_timesteps(clean.shape[0], clean.shape[2], self.generator).to(clean.device)
+    def loss(
+        self,
+        clean: Tensor,
+        noise: Tensor,
+        text: Tensor,
+        mask: Tensor,
+        weight: Tensor,
+        known: tuple[int, ...] | None = None,
+    ) -> Tensor:
+        """What an update makes smaller, for latents, noise, weights [B, C, F, h, w] and text states.
+
+        Which latent frames are given is drawn, unless `known` says it.
+        """
+        timesteps = draw_timesteps(clean.shape[0], clean.shape[2], self.generator, known).to(clean.device)
         given = self.faulty_frames(clean, (timesteps == 0).any(1), text, mask)
         return flow_loss(self.worker, clean, timesteps, noise, text, mask, given, weight)
 

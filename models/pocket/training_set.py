@@ -23,6 +23,7 @@ class GeneratorSettings:
         clips, stills: batch sizes.
         stills_only: share of the budget that sees pictures only.
         stills_later: share of the steps after it that see pictures.
+        turns: share of all steps that see clips which turn to something else after the frames given.
         drop_text: how often the caption is replaced by the empty one.
         faulty: share of a batch of clips whose given frames are as the generator itself would make them.
         subject_weight: how much the loss counts a cell with a subject against one without.
@@ -38,6 +39,7 @@ class GeneratorSettings:
     stills: int = 64
     stills_only: float = 0.45
     stills_later: float = 0.35
+    turns: float = 0.1
     drop_text: float = 0.1
     faulty: float = 0.25
     subject_weight: float = 3.0
@@ -81,7 +83,7 @@ class TrainingSet:
     def draw(
         self, kind: str, generator: torch.Generator, shares: int = 1
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """One of so many shares of a batch of `clips` or `stills`.
+        """One of so many shares of a batch of `clips`, `turns` or `stills`.
 
         Returns:
             Latents [B, C, F, h, w], text states, their mask, and the weights of the loss (as the latents).

@@ -30,6 +30,14 @@ def test_the_direction_is_that_of_what_moves(step, name):
     assert direction(moving(*step)) == name
 
 
+@pytest.mark.parametrize(("step", "name"), [((3, 0), "left"), ((-3, 0), "right"), ((0, 3), "up")])
+def test_if_the_camera_goes_along_the_surroundings_pass_by_the_other_way(step, name):
+    ground = np.random.default_rng(1).integers(0, 256, (40, 40, 3), dtype=np.uint8).repeat(4, 0).repeat(4, 1)
+    frames = np.stack([np.roll(ground, (step[1] * i, step[0] * i), (0, 1))[:96, :96] for i in range(5)])
+    frames[:, 32:64, 32:64] = (200, 40, 40)  # the subject
+    assert direction(frames) == name
+
+
 def test_flow_is_in_pixels_to_the_right_and_down():
     flow = optical_flow(moving(3, -2))
     assert flow.shape == (4, 96, 96, 2)

@@ -1,12 +1,26 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from models.errors import InputError
 from models.pocket import corpus
 from models.pocket.captions import caption, doing, plain_caption
-from models.pocket.scenes import MOTIONS, SETTINGS, draw_scene, held_out, is_held_out, render
+from models.pocket.scenes import (
+    MOTIONS,
+    NUM_FRAMES,
+    SETTINGS,
+    Actor,
+    Scene,
+    actor_path,
+    camera_path,
+    draw_scene,
+    held_out,
+    is_held_out,
+    render,
+)
 from models.pocket.sprites import load_sprites
 from models.pocket.subjects import NOUNS, SUBJECTS, subject_by_noun
 
@@ -97,19 +111,69 @@ def test_the_cast_has_forty_distinct_subjects() -> None:
     assert len(set(NOUNS)) == 40
 
 
-def test_a_subject_that_moves_right_does_move_right(sprites: dict[str, np.ndarray]) -> None:
+FRAMES = np.arange(NUM_FRAMES)
+
+
+def scene_of(motion: str, setting: str, begun: float = 0.0, **changes: Any) -> Scene:
+    """A tiger that does something on a quiet day."""
+    tiger = Actor("tiger", motion, 0.5, 0.5, 0.6, False, 0, 0.3, begun)
+    return Scene((tiger,), setting, "day", "none", "still", 3, **changes)
+
+
+def test_the_camera_goes_along_with_a_subject_that_moves_right() -> None:
+    scene = scene_of("right", "snow")
+    x, *_ = actor_path(scene, scene.actors[0], FRAMES)
+    right, down, _ = camera_path(scene, FRAMES)
+    assert np.ptp(x) == 0
+    np.testing.assert_allclose(np.diff(right), 0.3 / 16)
+    assert np.ptp(down) == 0
+
+
+def test_what_is_near_passes_by_and_the_sky_does_not(sprites: dict[str, np.ndarray]) -> None:
+    empty = dict.fromkeys(sprites, np.zeros_like(sprites["tiger"]))
+    clip = render(scene_of("right", "street"), empty).astype(int)
+    changed = np.abs(clip[16] - clip[0]).sum(-1) > 30
+    assert not changed[:10].any()
+    assert changed[60:90].mean() > 0.2
+
+
+@pytest.mark.parametrize("setting", ["sky", "meadow"])
+def test_what_rises_stays_in_the_picture(setting: str) -> None:
+    scene = scene_of("up", setting, begun=0.9)
+    _, y, *_ = actor_path(scene, scene.actors[0], FRAMES)
+    assert y.min() > 0.3
+    _, down, _ = camera_path(scene, FRAMES)
+    assert (down[16] < down[0]) == (setting == "sky")
+
+
+@pytest.mark.parametrize("motion", ["jumps", "spins", "circles"])
+def test_a_clip_that_begins_where_another_is_goes_on_as_that_one_does(motion: str) -> None:
+    whole, rest = scene_of(motion, "meadow"), scene_of(motion, "meadow", begun=0.5)
+    ahead = actor_path(whole, whole.actors[0], FRAMES[8:])
+    begun = actor_path(rest, rest.actors[0], FRAMES[:9])
+    np.testing.assert_allclose(ahead[:3], begun[:3], atol=1e-9)
+    np.testing.assert_allclose(np.cos(ahead[3]), np.cos(begun[3]), atol=1e-9)
+
+
+@pytest.mark.parametrize(("motion", "stood", "goes"), [("right", slice(0, 5), slice(4, 17)),
+                                                       ("jumps", slice(4, 17), slice(0, 5))])  # fmt: skip
+def test_a_turning_scene_does_something_else_after_five_frames(
+    motion: str, stood: slice, goes: slice
+) -> None:
+    scene = scene_of(motion, "meadow", turning=True)
+    right, *_ = camera_path(scene, FRAMES)
+    assert np.ptp(right[stood]) == 0
+    assert (np.diff(right[goes]) != 0).all()
+    _, y, *_ = actor_path(scene, scene.actors[0], FRAMES)
+    assert np.ptp(y[:5]) == 0
+    assert (np.ptp(y) > 0) == (motion == "jumps")
+
+
+def test_turning_scenes_are_drawn_on_request() -> None:
     rng = np.random.default_rng(0)
-    scene = next(
-        scene
-        for scene in iter(lambda: draw_scene(rng), None)
-        if len(scene.actors) == 1
-        and scene.actors[0].motion == "right"
-        and (scene.camera, scene.weather, scene.setting) == ("still", "none", "sky")
-    )
-    empty = dict.fromkeys(sprites, np.zeros_like(next(iter(sprites.values()))))
-    shown = np.abs(render(scene, sprites).astype(int) - render(scene, empty)).sum(axis=(1, 3)) > 60
-    middle = [np.flatnonzero(row).mean() for row in shown]
-    assert middle[16] - middle[0] > 25
+    scenes = [draw_scene(rng, turning=True) for _ in range(50)]
+    assert all(scene.turning and len(scene.actors) == 1 for scene in scenes)
+    assert not {scene.actors[0].motion for scene in scenes} & {"up", "down", "still"}
 
 
 def test_missing_sprites_say_how_to_make_them(tmp_path) -> None:

@@ -9,7 +9,7 @@ import torch
 from models.pocket.emphasis import channel_weights, latent_cells, loss_weights, subject_cells
 from models.pocket.scenes import Actor, Scene, render
 
-FOX = Actor("fox", "right", 0.5, 0.5, 0.5, False, 0, 0.4)
+FOX = Actor("fox", "up", 0.5, 0.5, 0.7, False, 0, 0.4, 0.0)
 SCENE = Scene((FOX,), "room", "day", "none", "still", 3)
 
 
@@ -20,8 +20,8 @@ def centre(cells):
 
 def test_the_cells_of_a_subject_go_where_it_goes():
     first, last = subject_cells(SCENE, np.array([0, 16]), 8)
-    assert centre(first) == pytest.approx((0.5, 0.3), abs=0.1)
-    assert centre(last) == pytest.approx((0.5, 0.7), abs=0.1)
+    assert centre(first) == pytest.approx((0.7, 0.5), abs=0.1)
+    assert centre(last) == pytest.approx((0.34, 0.5), abs=0.1)
 
 
 def test_they_cover_what_the_subject_changes_in_the_picture():
