@@ -38,7 +38,7 @@ class _Recipe(BaseModel):
     segments: list[_Chunk] = Field(min_length=1, max_length=MAX_SEGMENTS)
 
 
-def restore(path: Path, store: Store, tail_frames: int) -> Project | None:
+def restore(path: Path, store: Store, tail_frames: int, visitor: str = "") -> Project | None:
     """A new project with the film of a file, or None if the file holds no recipe.
 
     An mp4 is cut without loss. The next chunk is conditioned on frames decoded from the film; galleries and
@@ -48,6 +48,7 @@ def restore(path: Path, store: Store, tail_frames: int) -> Project | None:
         path: an mp4 or webm; nothing about it is trusted.
         store: takes the project.
         tail_frames: how many frames at the end of a chunk are kept to continue from.
+        visitor: whose project it will be, where strangers share the studio.
 
     Raises:
         InputError: if the film is not as long as its recipe says, or the disk is full.
@@ -66,7 +67,7 @@ def restore(path: Path, store: Store, tail_frames: int) -> Project | None:
     for chunk, (opening, tail) in zip(recipe.segments, _ends(path, lengths, tail_frames), strict=True):
         project = with_segment(project, _segment(path, store, project, chunk, first, opening, tail))
         first += chunk.num_frames
-    store.save(project)  # what a failure above has left behind, the sweep removes
+    store.save(project, visitor)  # what a failure above has left behind, the sweep removes
     return project
 
 

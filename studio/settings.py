@@ -1,5 +1,6 @@
 """Every option of the studio, once: from the environment (`STUDIO_...`) or the command line."""
 
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +17,8 @@ class Settings(BaseSettings):
         model: the card that is loaded first.
         warm: load the model in the background at start.
         max_upload_mb, max_film_mb: largest guide image, and largest film or video taken, in MiB.
+        shared: whether strangers share the page, so that each browser lists the projects that it began and no
+            others; so it is by itself on a Hugging Face Space.
         min_free_mb: free disk below which no new work is begun, in MiB.
         device: where the model runs, as torch names it; None chooses, as for the next three.
         offload: `none`, `model` (one part of the pipeline at a time on the GPU), `group` (a few layers at a
@@ -44,6 +47,7 @@ class Settings(BaseSettings):
     port: int | None = Field(default=None, ge=1, le=65535)
     model: str = "pocket"
     warm: bool = True
+    shared: bool = Field(default_factory=lambda: "SPACE_ID" in os.environ)
     max_upload_mb: int = Field(default=20, ge=1)
     max_film_mb: int = Field(default=500, ge=1)
     min_free_mb: int = Field(default=200, ge=0)

@@ -128,19 +128,19 @@ class Studio:
 
     # Projects
 
-    def create_project(self, title: str = "") -> Project:
-        """A new, empty project.
+    def create_project(self, title: str = "", visitor: str = "") -> Project:
+        """A new, empty project, of a visitor's where strangers share the studio.
 
         Raises:
             InputError: if the title is very long.
         """
         project = Project(title=checks.check_title(title)) if title.strip() else Project()
-        self.store.save(project)
+        self.store.save(project, visitor)
         return project
 
-    def projects(self) -> list[ProjectSummary]:
-        """All projects, the one that changed last first."""
-        return self.store.list()
+    def projects(self, visitor: str | None = None) -> list[ProjectSummary]:
+        """All projects, or all that a visitor began, the one that changed last first."""
+        return self.store.list(visitor)
 
     def project(self, project_id: str) -> Project:
         """The project as it is now: its film, its tree of segments, the gallery that waits for a pick.
@@ -176,7 +176,7 @@ class Studio:
         if project.gallery is not None:
             self.worker.release(project.gallery.id)
 
-    def restore(self, path: Path | str) -> Project | None:
+    def restore(self, path: Path | str, visitor: str = "") -> Project | None:
         """A new project from a film that was exported, or None if the file is no such film.
 
         Raises:
@@ -185,7 +185,7 @@ class Studio:
         from studio.extend import longest_prefix
         from studio.restore import restore
 
-        return restore(Path(path), self.store, longest_prefix(self.worker))
+        return restore(Path(path), self.store, longest_prefix(self.worker), visitor)
 
     def add_guide(self, project_id: str, path: Path | str) -> str:
         """Take an image, or a video's last frame, to be named as `ChunkRequest.guide` of a first segment.

@@ -57,6 +57,14 @@ class JobRow(SQLModel, table=True):
     record: str
 
 
+class VisitorRow(SQLModel, table=True):
+    """Which browser began a project, where strangers share the studio."""
+
+    __tablename__ = "visitor"
+    project_id: str = Field(primary_key=True, foreign_key="project.id", ondelete="CASCADE")
+    visitor: str = Field(index=True)
+
+
 class TimingRow(SQLModel, table=True):
     """How long something takes with a model."""
 
@@ -66,7 +74,7 @@ class TimingRow(SQLModel, table=True):
     seconds: float
 
 
-_TABLES = [SQLModel.metadata.tables[name] for name in ("project", "segment", "job", "timing")]
+_TABLES = [SQLModel.metadata.tables[name] for name in ("project", "segment", "visitor", "job", "timing")]
 
 
 class Database:
@@ -121,14 +129,13 @@ class Database:
         with self._plainly(), self._engine.execution_options(writes=True).begin() as connection:
             version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
             tables = connection.exec_driver_sql("SELECT count(*) FROM sqlite_master").scalar_one()
-            if version == 0 and tables == 0:
-                SQLModel.metadata.create_all(connection, tables=_TABLES)
-                connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
-            elif version != SCHEMA_VERSION:
+            if version not in (0, SCHEMA_VERSION) or (version == 0 and tables):
                 raise InputError(
                     f"The database {self.path} has version {version}; this studio reads version "
                     f"{SCHEMA_VERSION}. Use the studio that made it, or another STUDIO_DATA_DIR."
                 )
+            SQLModel.metadata.create_all(connection, tables=_TABLES)  # those that are missing
+            connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 
 def _engine(path: Path) -> Engine:

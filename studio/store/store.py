@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from sqlmodel import Session, col, delete, select
 
 from studio.errors import InputError
-from studio.store.database import Database, JobRow, ProjectRow, SegmentRow, TimingRow
+from studio.store.database import Database, JobRow, ProjectRow, SegmentRow, TimingRow, VisitorRow
 from studio.store.media_files import MediaFiles
 from studio.store.records import JobRecord, ProjectSummary
 from studio.timeline import Gallery, Project, Segment, media_names
@@ -44,8 +44,12 @@ class Store:
 
     # Projects
 
-    def save(self, project: Project) -> None:
+    def save(self, project: Project, visitor: str = "") -> None:
         """Write the whole project in one transaction, in the place of what was stored under its id.
+
+        Args:
+            project: what to write.
+            visitor: who begins it, where strangers share the studio.
 
         Raises:
             InputError: if the disk is full or the database cannot be written; nothing has changed then.
@@ -53,6 +57,8 @@ class Store:
         self.media_dir(project.id)
         with self._database.writing() as session:
             _put(session, project)
+            if visitor:
+                session.merge(VisitorRow(project_id=project.id, visitor=visitor))
 
     def load(self, project_id: str) -> Project:
         """The project of that id.
@@ -87,10 +93,13 @@ class Store:
             session.exec(delete(JobRow).where(col(JobRow.project_id) == project_id))
         self._files.remove_folder(project_id)
 
-    def list(self) -> _Summaries:
-        """One line for each project, the one changed last first."""
+    def list(self, visitor: str | None = None) -> _Summaries:
+        """One line for each project, or for each that a visitor began, the one changed last first."""
+        query = select(ProjectRow).order_by(col(ProjectRow.updated).desc())
+        if visitor is not None:
+            query = query.join(VisitorRow).where(col(VisitorRow.visitor) == visitor)
         with self._database.reading() as session:
-            rows = session.exec(select(ProjectRow).order_by(col(ProjectRow.updated).desc())).all()
+            rows = session.exec(query).all()
             return [ProjectSummary.model_validate(row, from_attributes=True) for row in rows]
 
     # Media

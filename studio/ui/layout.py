@@ -14,6 +14,7 @@ class Parts:
     """Every element of the page that an event can read or change."""
 
     where: gr.HTML
+    visitor: gr.BrowserState
     status: gr.HTML
     notice: gr.HTML
     projects: gr.HTML
@@ -28,7 +29,7 @@ class Parts:
 
 def place(studio: Studio) -> Parts:
     """Place all panels; called inside `gr.Blocks`."""
-    where = panel("where")
+    where, visitor = panel("where"), gr.BrowserState("", storage_key="studio:visitor", secret="studio")
     with gr.Row(elem_id="topbar"):
         panel("brand")
         title = projects.build_title()
@@ -46,9 +47,8 @@ def place(studio: Studio) -> Parts:
             composer = prompt.build(
                 studio.cards(), studio.settings.model, studio.worker.is_here, studio.worker.loras()
             )
-    return Parts(
-        where, status, notice, listed, title, takes, film, progress, strip, composer, gr.Timer(IDLE_SECONDS)
-    )
+    clock = gr.Timer(IDLE_SECONDS)
+    return Parts(where, visitor, status, notice, listed, title, takes, film, progress, strip, composer, clock)
 
 
 IDLE_SECONDS = 3.0

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 Where = dict[str, Any]
 """What a browser holds: the open `project`, its `head`, the `job` under way, how many candidates are
 `expected`, `stamps` of what it has drawn, and the `turn`, which counts what the person did, so that an answer
-that comes late is told from the newest. A `visit` is one page from its loading on. For one look only it may
-say in which format to `save` the film. It comes back with every event and is not trusted."""
+that comes late is told from the newest. A `visit` is one page from its loading on, a `visitor` one browser.
+For one look only it may say in which format to `save` the film. It comes back with every event and is not
+trusted."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def look(studio: Studio, where: Where) -> Look:
 
 def elsewhere(where: Where, project_id: str = "") -> Where:
     """What a browser holds that goes to another project, or to none."""
-    return {"project": project_id, "visit": where.get("visit"), "turn": where.get("turn")}
+    return {"project": project_id, **{name: where.get(name) for name in ("visit", "visitor", "turn")}}
 
 
 def trouble_of(studio: Studio, job_before: str, job_now: str) -> str:

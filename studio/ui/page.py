@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import RLock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
@@ -18,6 +18,9 @@ from studio.timeline import new_id
 from studio.ui import layout, views
 from studio.ui.look import Look, Where, interruption, look, media_url, stamp
 from studio.ui.panels import autopilot, gallery, images, job, player, projects, search, timeline
+
+if TYPE_CHECKING:
+    from studio.store import ProjectSummary
 
 Verb = Callable[[Where], Any]
 Drawn = dict[Any, Any]
@@ -64,7 +67,7 @@ class Page(layout.Parts):
             if begun is not None and any(each.id == begun for each in self.studio.projects()):
                 yield begun
                 return
-            made = self.studio.create_project(title).id
+            made = self.studio.create_project(title, str(where.get("visitor") or "")).id
             try:
                 yield made
             except InputError:
@@ -108,7 +111,7 @@ class Page(layout.Parts):
         except InputError as problem:
             seen, sentence = Look(self.studio), str(problem)
         stamps, had, changes = {}, where.get("stamps") or {}, {}
-        for name, (part, value, update) in self.shown(seen).items():
+        for name, (part, value, update) in self.shown(seen, self.listed(where)).items():
             stamps[name] = stamp(value)
             if stamps[name] != had.get(name):
                 changes[part] = update
@@ -117,15 +120,20 @@ class Page(layout.Parts):
         if seen.where.get("head") != where.get("head") and self.said(seen, prompt):
             changes[self.composer.prompt] = gr.update(value="", **self.words(seen))
         turn = int(where.get("turn") or 0) + (sentence is not None)
-        held = {"visit": where.get("visit"), "turn": turn, "stamps": stamps}
+        held = {"visit": where.get("visit"), "visitor": where.get("visitor"), "turn": turn, "stamps": stamps}
         return {**changes, self.where: {**seen.where, **held}}
 
-    def shown(self, seen: Look) -> dict[str, tuple[Any, Any, Any]]:
+    def listed(self, where: Where) -> "list[ProjectSummary]":
+        """All projects; those that this browser began where strangers share the studio."""
+        shared = self.studio.settings.shared
+        return self.studio.projects(str(where.get("visitor") or "") if shared else None)
+
+    def shown(self, seen: Look, projects: "list[ProjectSummary]") -> dict[str, tuple[Any, Any, Any]]:
         """Every part by name: the component, what it shows, and the update that shows it."""
         composer, busy = self.composer, seen.job is not None
         current = seen.where.get("project", "")
         listed = views.projects_view(
-            self.studio.projects(), current, lambda project_id, name: media_url(self.studio, project_id, name)
+            projects, current, lambda project_id, name: media_url(self.studio, project_id, name)
         )
         model, worker = self.studio.settings.model, self.studio.worker
         status = views.status_view(worker.ready(model), worker.placed(model))
@@ -176,10 +184,13 @@ def build(studio: Studio) -> gr.Blocks:
             panel.bind(page)
         page.listen(page.clock.tick, lambda where, said: page.draw(where, said, None))
 
-        def arrive(request: gr.Request) -> Drawn:
-            project_id = request.query_params.get("project", "")
-            at = {"project": project_id, "visit": new_id()}
-            return page.draw(at, "", interruption(studio, project_id))
+        def arrive(known: str, request: gr.Request) -> Drawn:
+            project_id, visitor = request.query_params.get("project", ""), known or new_id()
+            at = {"project": project_id, "visit": new_id(), "visitor": visitor}
+            return {**page.draw(at, "", interruption(studio, project_id)), page.visitor: visitor}
 
-        blocks.load(arrive, None, page.drawn(), queue=False, show_progress="hidden", api_visibility="private")
+        changed = [*page.drawn(), page.visitor]
+        blocks.load(
+            arrive, page.visitor, changed, queue=False, show_progress="hidden", api_visibility="private"
+        )
     return blocks

@@ -55,7 +55,7 @@ def browser():
 class Server:
     """`python app.py` in a process of its own, over one data folder."""
 
-    def __init__(self, folder: Path, sources: dict[str, str]) -> None:
+    def __init__(self, folder: Path, sources: dict[str, str], **environment: str) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
@@ -73,6 +73,7 @@ class Server:
             "STUDIO_SOURCES": json.dumps(sources),
             "STUDIO_THREADS": "1",
             "STUDIO_MIN_FREE_MB": "1",
+            **environment,
         }
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -112,6 +113,15 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     tiny_lingen(folder / "pocket")
     clip = save_tiny_clip(folder / "clip")
     running = Server(folder, {"pocket": str(folder / "pocket"), "clip": str(clip)})
+    running.start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def shared_server(server: Server, tmp_path: Path) -> Iterator[Server]:
+    """The same models behind a studio that strangers share."""
+    running = Server(tmp_path, json.loads(server.environment["STUDIO_SOURCES"]), STUDIO_SHARED="true")
     running.start()
     yield running
     running.stop()

@@ -194,6 +194,23 @@ def test_projects_are_listed_renamed_opened_and_deleted(server, open_page) -> No
     expect(page.locator(".examples button").first).to_be_visible()
 
 
+def test_on_a_shared_studio_a_browser_lists_its_own_projects_and_links_open_the_others(
+    shared_server, open_page
+) -> None:
+    page, stranger = open_page(shared_server.url), open_page(shared_server.url)
+    small(page, candidates=1)
+    search(page, "A rabbit in a meadow", candidates=1)
+    expect(page.locator(".rail li")).to_have_count(1)
+    stranger.reload()
+    expect(stranger.locator(".examples button").first).to_be_visible()
+    expect(stranger.locator(".rail li")).to_have_count(0)
+    stranger.goto(page.url)
+    expect(stranger.get_by_role("option")).to_have_count(1)
+    expect(stranger.locator(".rail li")).to_have_count(0)
+    page.goto(shared_server.url)
+    expect(page.locator(".rail li")).to_have_count(1)
+
+
 def test_a_film_can_start_from_an_image_and_be_led_to_another(server, open_page, tmp_path: Path) -> None:
     from PIL import Image
 

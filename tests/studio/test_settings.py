@@ -19,6 +19,14 @@ def test_the_command_line_wins_over_the_environment(monkeypatch):
     assert Settings(model="pocket").model == "pocket"
 
 
+def test_a_space_is_shared_by_strangers_and_a_laptop_is_not(monkeypatch):
+    monkeypatch.delenv("SPACE_ID", raising=False)
+    assert not Settings().shared
+    monkeypatch.setenv("SPACE_ID", "someone/studio")
+    assert Settings().shared
+    assert not Settings(shared=False).shared
+
+
 @pytest.mark.parametrize("port", ["0", "70000", "x"])
 def test_an_impossible_port_is_refused(monkeypatch, port):
     monkeypatch.setenv("STUDIO_PORT", port)

@@ -57,6 +57,27 @@ def test_a_segment_that_left_the_project_leaves_the_database(store):
     assert store.load(project.id) == fewer
 
 
+def test_what_a_visitor_began_is_listed_for_them_and_stays_theirs(store):
+    mine, other = samples.project(1), samples.project(1)
+    store.save(mine, "a")
+    store.save(other, "b")
+    store.update(mine.id, lambda project: project.model_copy(update={"title": "Mine"}))
+    assert [each.title for each in store.list("a")] == ["Mine"]
+    assert len(store.list()) == 2
+    store.delete(mine.id)
+    assert store.list("a") == []
+
+
+def test_a_database_from_before_there_were_visitors_gets_what_it_lacks(tmp_path):
+    project = samples.project(1)
+    Store(tmp_path).save(project)
+    with sqlite3.connect(tmp_path / "studio.db") as database:
+        database.execute("DROP TABLE visitor")
+    store = Store(tmp_path)
+    assert store.load(project.id) == project
+    assert store.list("a") == []
+
+
 def test_two_projects_do_not_mix(store):
     one, two = samples.project(2), samples.project(1)
     store.save(one)

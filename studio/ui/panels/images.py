@@ -20,7 +20,7 @@ def bind(page: "Page") -> None:
 
     def upload(where: dict[str, Any], said: str, path: str) -> dict[Any, Any]:
         try:
-            if (restored := studio.restore(path)) is not None:
+            if (restored := studio.restore(path, str(where.get("visitor") or ""))) is not None:
                 return page.draw(elsewhere(where, restored.id), said)
             project_id, name = take_in(page, where, path)
         except InputError as problem:

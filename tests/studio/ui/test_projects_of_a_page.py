@@ -26,6 +26,37 @@ def test_work_goes_to_the_open_project(page, studio):
     assert len(studio.projects()) == 1
 
 
+@pytest.fixture
+def shared(studio, monkeypatch):
+    monkeypatch.setattr(studio, "settings", studio.settings.model_copy(update={"shared": True}))
+
+
+def begun_by(page, visitor):
+    with page.project({"visitor": visitor, "visit": visitor, "turn": 1}) as project_id:
+        return project_id
+
+
+@pytest.mark.usefixtures("shared")
+def test_where_strangers_share_the_studio_each_lists_what_their_browser_began(page):
+    mine, other = begun_by(page, "a"), begun_by(page, "b")
+    assert [each.id for each in page.listed({"visitor": "a"})] == [mine]
+    assert [each.id for each in page.listed({"visitor": "b"})] == [other]
+    assert page.listed({}) == []
+
+
+@pytest.mark.usefixtures("shared")
+def test_a_strangers_project_opens_by_its_link(page):
+    project = begun_by(page, "a")
+    drawn = page.draw({"project": project, "visitor": "b"}, "")
+    assert drawn[page.where]["project"] == project
+    assert drawn[page.projects]["items"] == []
+
+
+def test_alone_a_browser_lists_all(page):
+    begun_by(page, "a")
+    assert len(page.listed({"visitor": "b"})) == 1
+
+
 def test_an_empty_page_begins_a_project(page, studio):
     assert studio.project(began(page, title="A fox")).title == "A fox"
 
