@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 from pydantic import ValidationError
 
+from studio.autopilot import scenes
 from studio.checks import draws_first_frame, read_lora
 from studio.costs import reading_words
 from studio.errors import InputError
@@ -59,9 +60,12 @@ def request(values: tuple[Any, ...], seed: int = 0) -> ChunkRequest:
 
 
 def guide_of(image: dict[str, Any], prompt: str) -> str | None:
-    """The media name of the image that is shown; one that was drawn from another prompt is none."""
-    drawn_from = image.get("drawn")
-    return image.get("name") or None if drawn_from in (None, prompt.strip()) else None
+    """The media name of the image that is shown; one that was drawn from another prompt is none.
+
+    A film of several scenes begins with the first.
+    """
+    fits = image.get("drawn") in (None, prompt.strip(), scenes(prompt)[0])
+    return image.get("name") or None if fits else None
 
 
 def new_seed() -> int:

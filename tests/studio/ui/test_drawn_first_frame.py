@@ -31,6 +31,11 @@ def test_another_search_begins_with_it():
     assert guide_of(SHOWN, " a fox runs ") == "a.png"
 
 
+def test_a_film_of_several_scenes_begins_with_what_was_drawn_for_the_first():
+    assert guide_of(SHOWN, "a fox runs\nthe fox sleeps") == "a.png"
+    assert guide_of(SHOWN, "the fox sleeps\na fox runs") is None
+
+
 def test_another_prompt_gets_another_one():
     assert guide_of(SHOWN, "a dog runs") is None
 
