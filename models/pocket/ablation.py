@@ -104,7 +104,8 @@ def run_trial(
     looks = {round(trial.steps * (look + 1) / LOOKS) for look in range(LOOKS)}
     losses, begun = [], time.monotonic()
     while progress.step < trial.steps:
-        clean, text, mask, _ = data.draw("clips", generator)
+        drawn = data.draw("clips", generator)
+        clean, text, mask = drawn.clean, drawn.text, drawn.mask
         timesteps = draw_timesteps(clean.shape[0], clean.shape[2], generator)
         noise = torch.randn(clean.shape, generator=generator)
         team.clear_gradients()

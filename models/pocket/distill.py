@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from models.pocket.generator import SHIFT, build_generator, frames_known, velocity_of
 from models.pocket.train_generator import GeneratorTraining, carry_out
 from models.pocket.training import Progress, compile_blocks
-from models.pocket.training_set import GeneratorSettings
+from models.pocket.training_set import Batch, GeneratorSettings
 
 
 @dataclass(frozen=True)
@@ -155,23 +155,15 @@ class Distillation(GeneratorTraining):
         if self.settings.compile:
             compile_blocks(self.teacher.network)
 
-    def loss(
-        self,
-        clean: Tensor,
-        noise: Tensor,
-        text: Tensor,
-        mask: Tensor,
-        weight: Tensor,
-        known: tuple[int, ...] | None = None,
-    ) -> Tensor:
+    def loss(self, batch: Batch, noise: Tensor) -> Tensor:
         """The distillation's loss at one of the student's steps for each clip."""
-        steps = self.settings.steps
+        steps, clean, text, mask = self.settings.steps, batch.clean, batch.text, batch.mask
         start = torch.randint(1, steps + 1, (len(clean),), generator=self.generator) / steps
-        given = draw_given(clean.shape[0], clean.shape[2], self.generator, known).to(clean)
+        given = draw_given(clean.shape[0], clean.shape[2], self.generator, batch.known).to(clean)
         faulty = self.faulty_frames(clean, given.any(1), text, mask)
         if faulty is not None:
             clean = torch.where(given[:, None, :, None, None] == 1, faulty, clean)
-        begun = start.to(clean)
+        begun, weight = start.to(clean), batch.weight
         return distillation_loss(self.worker, self.teacher, clean, noise, begun, given, text, mask, weight)
 
     @torch.no_grad()

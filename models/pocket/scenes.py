@@ -160,7 +160,7 @@ def _times(scene: Scene, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def camera_path(scene: Scene, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """How far the camera has gone to the right and down, in frames, and its zoom, each ``[n]``."""
+    """How far the camera has gone to the right and down, as fractions of the frame, and its zoom: ``[n]``."""
     if not scene.actors:
         return np.zeros(len(frames)), np.zeros(len(frames)), np.ones(len(frames))
     actor = scene.actors[0]

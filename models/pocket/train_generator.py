@@ -16,14 +16,7 @@ from torch import Tensor, nn
 from models.lingen import LinGenPipeline, LinGenTransformer3DModel
 from models.pocket.autoencoder import load_autoencoder
 from models.pocket.emphasis import channel_weights
-from models.pocket.generator import (
-    BEFORE_A_TURN,
-    as_made,
-    build_generator,
-    build_scheduler,
-    draw_timesteps,
-    flow_loss,
-)
+from models.pocket.generator import as_made, build_generator, build_scheduler, draw_timesteps, flow_loss
 from models.pocket.latents import load_latents
 from models.pocket.team import Team
 from models.pocket.text_encoder import load_text_encoder
@@ -40,7 +33,7 @@ from models.pocket.training import (
     save_checkpoint,
     use_threads,
 )
-from models.pocket.training_set import GeneratorSettings, TrainingSet
+from models.pocket.training_set import Batch, GeneratorSettings, TrainingSet
 
 KINDS = ("clips", "stills", "turns")
 """What an update can see."""
@@ -219,35 +212,23 @@ class GeneratorTraining:
 
     def _update(self, kind: str, step: int, rate: float) -> tuple[float, float]:
         """One update as far as this process does it: its loss, and the norm of the whole gradient."""
-        clean, *given = self.data.draw(kind, self.generator, self.team.size)
-        noise = torch.randn(clean.shape, generator=self.generator)
+        batch = self.data.draw(kind, self.generator, self.team.size)
+        noise = torch.randn(batch.clean.shape, generator=self.generator)
         self.team.clear_gradients()
         with fast_attention(self.device):
-            known = BEFORE_A_TURN if kind == "turns" else None
-            clean, noise, text, mask, weight = (each.to(self.device) for each in (clean, noise, *given))
-            loss = self.loss(clean, noise, text, mask, weight, known)
+            loss = self.loss(batch.to(self.device), noise.to(self.device))
             loss.backward()
         self.team.wait()
         norm = self.optimizer.step(rate)
         self.average.update(self.own, step)
         return loss.item(), norm
 
-    def loss(
-        self,
-        clean: Tensor,
-        noise: Tensor,
-        text: Tensor,
-        mask: Tensor,
-        weight: Tensor,
-        known: tuple[int, ...] | None = None,
-    ) -> Tensor:
-        """What an update makes smaller, for latents, noise, weights [B, C, F, h, w] and text states.
-
-        Which latent frames are given is drawn, unless `known` says it.
-        """
-        timesteps = draw_timesteps(clean.shape[0], clean.shape[2], self.generator, known).to(clean.device)
+    def loss(self, batch: Batch, noise: Tensor) -> Tensor:
+        """What an update makes smaller, for noise [B, C, F, h, w]."""
+        clean, text, mask = batch.clean, batch.text, batch.mask
+        timesteps = draw_timesteps(clean.shape[0], clean.shape[2], self.generator, batch.known).to(clean)
         given = self.faulty_frames(clean, (timesteps == 0).any(1), text, mask)
-        return flow_loss(self.worker, clean, timesteps, noise, text, mask, given, weight)
+        return flow_loss(self.worker, clean, timesteps, noise, text, mask, given, batch.weight)
 
     def faulty_frames(self, clean: Tensor, continued: Tensor, text: Tensor, mask: Tensor) -> Tensor | None:
         """The clips, of which some that are `continued` ([B]) are replaced by the generator's own."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from models.pocket.emphasis import loss_weights
+from models.pocket.generator import BEFORE_A_TURN
 from models.pocket.latents import LatentSet
 from models.pocket.text_encoder import load_text_encoder, text_states
 
@@ -49,6 +50,34 @@ class GeneratorSettings:
     compile: bool = True
 
 
+@dataclass(frozen=True)
+class Batch:
+    """What an update sees.
+
+    Attributes:
+        clean: latents [B, C, F, h, w].
+        text, mask: text states [B, L, D] and which of them are real [B, L].
+        weight: of each error, as the latents.
+        known: latent frames that are given to all; None to draw them for each.
+    """
+
+    clean: Tensor
+    text: Tensor
+    mask: Tensor
+    weight: Tensor
+    known: tuple[int, ...] | None = None
+
+    def to(self, device: torch.device) -> Batch:
+        """The same on a device."""
+        return replace(
+            self,
+            clean=self.clean.to(device),
+            text=self.text.to(device),
+            mask=self.mask.to(device),
+            weight=self.weight.to(device),
+        )
+
+
 class TrainingSet:
     """Batches of latents with text states, drawn with a generator given by the caller.
 
@@ -80,14 +109,8 @@ class TrainingSet:
         rows = torch.tensor([len(self.row) if text is None else self.row[text] for text in captions])
         return self.states[rows].float(), self.masks[rows]
 
-    def draw(
-        self, kind: str, generator: torch.Generator, shares: int = 1
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """One of so many shares of a batch of `clips`, `turns` or `stills`.
-
-        Returns:
-            Latents [B, C, F, h, w], text states, their mask, and the weights of the loss (as the latents).
-        """
+    def draw(self, kind: str, generator: torch.Generator, shares: int = 1) -> Batch:
+        """One of so many shares of a batch of `clips`, `turns` or `stills`."""
         source = self.latents[kind]
         count = (self.settings.stills if kind == "stills" else self.settings.clips) // shares
         picks = torch.randint(len(source.captions), (count,), generator=generator)
@@ -98,4 +121,5 @@ class TrainingSet:
             options = source.captions[pick]
             captions.append(None if chance < self.settings.drop_text else options[choice % len(options)])
         weight = loss_weights(source.subjects[picks], self.channels, self.settings.subject_weight)
-        return source.latents[picks].float(), *self.text(captions), weight
+        known = BEFORE_A_TURN if kind == "turns" else None
+        return Batch(source.latents[picks].float(), *self.text(captions), weight, known)

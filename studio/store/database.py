@@ -135,7 +135,8 @@ class Database:
                     f"{SCHEMA_VERSION}. Use the studio that made it, or another STUDIO_DATA_DIR."
                 )
             SQLModel.metadata.create_all(connection, tables=_TABLES)  # those that are missing
-            connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            if version == 0:
+                connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 
 def _engine(path: Path) -> Engine:

@@ -29,6 +29,7 @@ class Parts:
 
 def place(studio: Studio) -> Parts:
     """Place all panels; called inside `gr.Blocks`."""
+    # without a key and a secret of its own the browser's number would be forgotten at every restart
     where, visitor = panel("where"), gr.BrowserState("", storage_key="studio:visitor", secret="studio")
     with gr.Row(elem_id="topbar"):
         panel("brand")

@@ -128,6 +128,16 @@ class Page(layout.Parts):
         shared = self.studio.settings.shared
         return self.studio.projects(str(where.get("visitor") or "") if shared else None)
 
+    def delete(self, where: Where, project_id: str) -> None:
+        """Remove a project.
+
+        Raises:
+            InputError: if there is none of that id, or, where strangers share the studio, another browser's.
+        """
+        if self.studio.settings.shared and project_id not in {each.id for each in self.listed(where)}:
+            raise InputError("Only the browser that began a project can delete it.")
+        self.studio.delete_project(project_id)
+
     def shown(self, seen: Look, projects: "list[ProjectSummary]") -> dict[str, tuple[Any, Any, Any]]:
         """Every part by name: the component, what it shows, and the update that shows it."""
         composer, busy = self.composer, seen.job is not None

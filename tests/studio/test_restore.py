@@ -36,6 +36,12 @@ def test_a_film_restores_its_project(store, kind):
         assert media.count_frames(store.media_path(project.id, new.clip)) == new.num_frames
 
 
+def test_a_film_that_a_visitor_brings_is_their_project(store):
+    before = samples.project_with_clips(store, 1)
+    project = restore(export.film(before, store), store, tail_frames=5, visitor="a")
+    assert [each.id for each in store.list("a")] == [project.id]
+
+
 def test_an_mp4_is_cut_without_loss(store):
     before = samples.project_with_clips(store, 3)
     project = restore(export.film(before, store), store, tail_frames=5)

@@ -43,9 +43,7 @@ def bind(page: "Page") -> None:
         project_id = str(event._data.get("id", ""))
         kept = elsewhere(where) if where.get("project") == project_id else where
         try:
-            if project_id not in {each.id for each in page.listed(where)}:
-                raise InputError("Only the browser that began a project can delete it.")
-            page.studio.delete_project(project_id)
+            page.delete(where, project_id)
         except InputError as problem:
             return page.draw(kept, prompt, str(problem))
         return page.draw(kept, prompt)

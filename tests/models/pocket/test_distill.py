@@ -109,6 +109,7 @@ def test_frames_are_given_as_often_as_to_the_teacher() -> None:
     assert 0.2 < given[:, 0].mean() < 0.6
     assert not given.all(1).any()
     assert not draw_given(8, 1, torch.Generator()).any()
+    assert draw_given(2, 5, torch.Generator(), (0, 1)).tolist() == [[1, 1, 0, 0, 0]] * 2
 
 
 @pytest.mark.parametrize("threads", [1, 2])

@@ -18,6 +18,7 @@ from models.pocket.generator import (
 from models.pocket.latents import HELD_OUT_SEED, load_latents
 from models.pocket.team import Team
 from models.pocket.train_generator import GeneratorSettings, MixedOptimizer, publish, train_generator
+from models.pocket.training_set import TrainingSet
 from tests.tiny import tiny_lingen
 
 
@@ -39,6 +40,35 @@ def test_training_timesteps_give_some_frames_and_leave_some_to_make():
     assert 0.3 < given[:, 0].float().mean() < 0.7
     assert not given.all(1).any()
     assert timesteps.max() <= 1000
+
+
+def test_before_a_turn_the_same_frames_are_given_to_all():
+    given = draw_timesteps(40, 5, rng(), (0, 1)) == 0
+    assert given[:, :2].all()
+    assert not given[:, 2:].any()
+
+
+def test_a_batch_of_clips_that_turn_says_which_frames_come_before(encoded, tmp_path):
+    tiny_lingen(tmp_path / "pocket")
+    found = {kind: load_latents(encoded, kind) for kind in ("clips", "turns")}
+    data = TrainingSet(found, tmp_path / "pocket", GeneratorSettings(clips=2))
+    assert data.draw("turns", rng()).known == (0, 1)
+    assert data.draw("clips", rng()).known is None
+
+
+@pytest.mark.parametrize("settings", [{"turns": 1.0}, {"turns": 0.0}])
+def test_turns_are_seen_as_often_as_the_settings_say(encoded, tmp_path, tiny_config, settings, monkeypatch):
+    tiny_lingen(tmp_path / "pocket")
+    seen = []
+    draw = TrainingSet.draw
+    monkeypatch.setattr(
+        TrainingSet, "draw", lambda self, kind, *more: seen.append(kind) or draw(self, kind, *more)
+    )
+    settings = GeneratorSettings(
+        clips=2, warmup=1, compile=False, stills_only=0.0, stills_later=0.0, **settings
+    )
+    train_generator(tmp_path / "pocket", encoded, 1, settings, max_steps=2, threads=1)
+    assert seen == ["turns" if settings.turns else "clips"] * 2
 
 
 def test_pictures_are_never_given():

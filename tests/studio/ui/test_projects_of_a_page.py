@@ -52,6 +52,21 @@ def test_a_strangers_project_opens_by_its_link(page):
     assert drawn[page.projects]["items"] == []
 
 
+@pytest.mark.usefixtures("shared")
+def test_only_who_began_a_project_deletes_it(page, studio):
+    project = begun_by(page, "a")
+    with pytest.raises(InputError, match="Only the browser that began"):
+        page.delete({"visitor": "b"}, project)
+    assert studio.project(project)
+    page.delete({"visitor": "a"}, project)
+    assert studio.projects() == []
+
+
+def test_alone_any_browser_deletes_all(page, studio):
+    page.delete({"visitor": "b"}, begun_by(page, "a"))
+    assert studio.projects() == []
+
+
 def test_alone_a_browser_lists_all(page):
     begun_by(page, "a")
     assert len(page.listed({"visitor": "b"})) == 1
