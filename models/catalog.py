@@ -74,7 +74,8 @@ def load_model(
         tell: is given a sentence on the download now and then.
         threads: CPU threads of the model's runs; None takes those that a new thread gets.
         networks: GGUF files of its denoising networks, see `models.gguf_networks`.
-        tiny_decoder: folder or hub id of an `AutoencoderTiny` that shows what a run is at.
+        tiny_decoder: shows what a run is at: folder or hub id of an `AutoencoderTiny`, or safetensors file of
+            TAEHV weights.
 
     Raises:
         InputError: if there is no such model, the hub is out of reach, its weights are missing or damaged,

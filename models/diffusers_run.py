@@ -34,7 +34,7 @@ from models.rough_decoder import RoughDecoder
 from models.step_cache import takes_cache
 from models.suspension import Pause, SuspendedCall, run_together
 from models.tapped import Look, light_clone
-from models.tiny_decoder import TinyDecoder
+from models.tiny_decoder import load_tiny_decoder
 from models.turns import join_calls
 from models.video_model import DenoisingRun, ModelCard, VideoModel
 
@@ -222,7 +222,7 @@ class DiffusersModel(VideoModel):
         pipeline: loaded and placed.
         reason: why it was placed where it is, one sentence.
         threads: CPU threads of its runs; None takes those that a new thread gets.
-        tiny_decoder: folder or hub id of an `AutoencoderTiny` that shows what a run is at.
+        tiny_decoder: small decoder that shows what a run is at; see `models.catalog.load_model`.
     """
 
     def __init__(
@@ -240,7 +240,7 @@ class DiffusersModel(VideoModel):
         self._adapters, self._prompts = Adapters(pipeline, card.title), PromptMemory(pipeline)
         self._family: Family = family(card.family)
         vae = getattr(pipeline, "vae", None)
-        tiny = None if tiny_decoder is None else TinyDecoder.load(tiny_decoder, vae, card.title)
+        tiny = None if tiny_decoder is None else load_tiny_decoder(tiny_decoder, vae, card.title)
         self._rough = RoughDecoder(vae, tiny)
 
     @classmethod

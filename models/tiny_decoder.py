@@ -1,7 +1,7 @@
-"""Looks into a run by a small autoencoder in place of the large one, for Stable Diffusion's latents.
+"""Looks into a run by a small autoencoder in place of the large one.
 
-diffusers' `AutoencoderTiny` holds Ollin Boer Bohan's TAESD. Of its relatives for video (TAEHV) diffusers has
-no class, so models with latents of their own are looked into by `rough_decoder` alone.
+For Stable Diffusion's latents it is diffusers' `AutoencoderTiny`, which holds Ollin Boer Bohan's TAESD; for
+those of video models its relative TAEHV (`tiny_video_decoder`).
 """
 
 from __future__ import annotations
@@ -13,10 +13,28 @@ import torch
 from torch import Tensor
 
 from models.errors import InputError
+from models.rough_decoder import Decoder
+from models.tiny_video_decoder import SPACES, StandInDecoder
+
+
+def load_tiny_decoder(source: Path | str, vae: Any, title: str) -> Decoder:
+    """The small decoder that shows what a model's runs are at: [B, C, F, h, w] -> [B, 3, T, H, W] in -1..1.
+
+    Args:
+        source: folder or hub id of an `AutoencoderTiny`, or a safetensors file of TAEHV weights.
+        vae: the model's autoencoder; None if it has none.
+        title: of the model, for errors.
+
+    Raises:
+        InputError: if the weights are missing or damaged, or were made for other latents.
+    """
+    if type(vae).__name__ in SPACES:
+        return StandInDecoder.load(Path(source).expanduser(), vae, title)
+    return TinyDecoder.load(source, vae, title)
 
 
 class TinyDecoder:
-    """Latents to pixels, frame by frame.
+    """Stable Diffusion's latents to pixels, frame by frame.
 
     Args:
         network: an `AutoencoderTiny`.
@@ -42,8 +60,7 @@ class TinyDecoder:
 
         if not isinstance(vae, (AutoencoderKL, AutoencoderKLTemporalDecoder)):
             raise InputError(
-                f"{title} does not work in Stable Diffusion's latents, so no AutoencoderTiny can show them. "
-                "Take it out of STUDIO_TINY_DECODERS."
+                f"There is no small decoder for the latents of {title}. Take it out of STUDIO_TINY_DECODERS."
             )
         try:
             network = AutoencoderTiny.from_pretrained(source, torch_dtype=vae.dtype).eval()

@@ -36,8 +36,8 @@ class Settings(BaseSettings):
             one that judges candidates.
         networks: GGUF files to take a model's denoising network from, by model name; for a model with two of
             them an object with a file for each (`transformer`, `transformer_2`).
-        tiny_decoders: folders or hub ids of `AutoencoderTiny` weights that show what a long run is at, by
-            model name; for models on Stable Diffusion's latents.
+        tiny_decoders: what shows a long run while it is made, by model name: folders or hub ids of
+            `AutoencoderTiny` weights, or safetensors files of TAEHV weights.
     """
 
     model_config = SettingsConfigDict(env_prefix="STUDIO_", env_file=None)
