@@ -129,16 +129,32 @@ class Canvas:
 def _meadow(canvas: Canvas) -> None:
     canvas.wave(66, 9, 120, canvas.tinted((112, 186, 96)))
     canvas.wave(80, 5, 150, canvas.tinted((92, 176, 72)))
+    for x in canvas.places(76):
+        foot, crown = canvas.rng.uniform(76, 82), canvas.rng.uniform(13, 18)
+        canvas.box(x - 3, foot - 20, x + 3, foot + 4, canvas.tinted((126, 84, 50)))
+        canvas.ellipse(x, foot - 26, crown, crown * 0.95, canvas.pick((54, 136, 66), (72, 150, 60)))
     flowers: tuple[Colour, ...] = ((255, 240, 110), (255, 255, 255), (250, 120, 150))
-    for _ in range(9):
-        x, y = canvas.rng.uniform(0, WIDTH), canvas.rng.uniform(92, 124)
-        canvas.ellipse(x, y, 2.2, 2.2, canvas.pick(*flowers))
+    for x in canvas.places(30):
+        canvas.ellipse(x, canvas.rng.uniform(96, 124), 3, 3, canvas.pick(*flowers))
 
 
 def _sea(canvas: Canvas) -> None:
     canvas.gradient(canvas.tinted((64, 150, 214)), canvas.tinted((16, 84, 168)), 60)
-    for y in (74, 90, 106):
-        canvas.wave(y, 2.4, 44, canvas.tinted((40 - y // 8, 150 - y // 2, 216 - y // 3)))
+    for x in canvas.places(112):
+        wide = canvas.rng.uniform(22, 30)
+        canvas.box(x - 2, 38, x + 2, 58, canvas.tinted((134, 92, 56)))
+        for side in (-1, 1):
+            canvas.ellipse(x + 8 * side, 40, 11, 5, canvas.tinted((52, 150, 84)))
+        canvas.ellipse(x, 62, wide, 8, canvas.tinted((238, 208, 140)))
+    canvas.gradient(canvas.tinted((64, 150, 214)), canvas.tinted((16, 84, 168)), 62)
+    for y in (76, 92, 108):
+        canvas.wave(y, 3, 32, canvas.tinted((60 - y // 4, 166 - y // 2, 226 - y // 3)))
+        for x in canvas.places(64):
+            canvas.ellipse(x, y + 6 + canvas.rng.uniform(0, 5), 10, 1.8, canvas.tinted((206, 236, 250)))
+    for x in canvas.places(96):
+        base = canvas.rng.uniform(84, 92)
+        canvas.polygon([(x - 6, base), (x, base - 16), (x + 6, base)], canvas.tinted((226, 66, 52)))
+        canvas.box(x - 4, base - 8, x + 4, base - 4, canvas.tinted((250, 246, 240)))
 
 
 def _snow(canvas: Canvas) -> None:
@@ -202,10 +218,9 @@ def _street(canvas: Canvas) -> None:
 
 
 def _space(canvas: Canvas) -> None:
-    for _ in range(36):
-        x, y = canvas.rng.uniform(0, WIDTH), canvas.rng.uniform(0, WIDTH)
-        r = canvas.rng.uniform(0.7, 1.5)
-        canvas.ellipse(x, y, r, r, (250, 248, 230))
+    for y in canvas.places(36):
+        x, r = canvas.rng.uniform(0, WIDTH), canvas.rng.uniform(3.5, 5.5)
+        canvas.ellipse(x, y, r, r * 0.8, (150, 132, 124))
     planets: tuple[Colour, ...] = ((222, 120, 84), (96, 164, 220), (206, 170, 110), (150, 196, 140))
     for y in canvas.places(92, beyond=20):
         colour = planets[int(canvas.rng.integers(4))]
@@ -258,10 +273,10 @@ def draw_backdrop(setting: str, time: str, weather: str, seed: int) -> Backdrop:
         far.gradient((10, 8, 34), (46, 22, 82))
     elif setting != "room":
         far.sky(clouds=1 if setting in ("meadow", "sea") else 0)
-    if weather == "stars" and setting != "space":
-        for _ in range(16):
-            x, y = rng.uniform(0, VIEW), rng.uniform(2, 62 if setting != "sky" else VIEW)
-            far.ellipse(x, y, 1.2, 1.2, (255, 252, 224))
+    if weather == "stars" or setting == "space":
+        for _ in range(20):
+            x, y = rng.uniform(0, VIEW), rng.uniform(2, VIEW if setting in HIGH else 62)
+            far.ellipse(x, y, 1.3, 1.3, (255, 252, 224))
     near = Canvas(rng, time, weather, WIDTH, WIDTH if setting in HIGH else VIEW)
     DRAWERS[setting](near)
     return Backdrop(np.asarray(far.image)[..., :3], np.asarray(near.image))

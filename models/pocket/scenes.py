@@ -2,7 +2,7 @@
 
 Whatever happens can go on for ever, because films are made of clips that go on from one another: the camera
 goes along with whoever goes left or right, what rises comes to rest before it leaves the picture, and a clip
-begins anywhere in a jump or a turn. So the end of every clip looks like the beginning of some other.
+begins at any quarter of a jump or a turn. So the end of every clip looks like the beginning of some other.
 """
 
 from __future__ import annotations
@@ -24,10 +24,19 @@ MOTIONS = ("still", "left", "right", "up", "down", "jumps", "spins", "circles", 
 CAMERAS = ("still", "pan left", "pan right", "zoom in")
 HELD_OUT_SHARE = 20  # one combination in twenty is never trained on
 
-MOTION_ODDS = (0.14, 0.16, 0.16, 0.08, 0.06, 0.12, 0.06, 0.06, 0.09, 0.07)
-CAMERA_ODDS = (0.7, 0.1, 0.1, 0.1)
+MOTION_ODDS = (0.14, 0.17, 0.17, 0.07, 0.05, 0.12, 0.06, 0.06, 0.09, 0.07)
+HIGH_ODDS = (0.1, 0.16, 0.16, 0.2, 0.12, 0.06, 0.04, 0.06, 0.06, 0.04)
+"""Of the motions where there is no ground: it is mostly there that somebody goes up or down."""
+CAMERA_ODDS = (0.85, 0.05, 0.05, 0.05)
 SUBJECT_TINTS = {"day": (1.0, 1.0, 1.0), "dusk": (0.98, 0.88, 0.86), "night": (0.74, 0.77, 0.9)}
 GROUNDED = ("meadow", "snow", "desert", "street", "room")
+FAST = ("vehicle", "flyer")
+TRAVEL = {True: 0.5, False: 0.25}
+"""How far who is fast, or is not, goes in a clip: a cell of the latents in a latent frame, or half of one."""
+BEGUN = (0.0, 0.25, 0.5, 0.75, 1.0)
+"""What of a motion can be done before a clip; a clip that goes on from another's end is that much further."""
+PHASE = 4
+"""Clips begin at every so many frames of a loop, which are those at which a clip that goes on can begin."""
 WAYS = {"left": (-1, 0), "right": (1, 0), "up": (0, -1), "down": (0, 1)}
 LARGEST, SMALLEST = 0.9, 0.2
 """Of a subject that comes closer or goes away, as fractions of the frame."""
@@ -84,23 +93,24 @@ def _draw_actor(
     rng: np.random.Generator, setting: str, count: int, index: int, motion: str | None = None
 ) -> Actor:
     noun = str(rng.choice(NOUNS))
-    motion = str(rng.choice(MOTIONS, p=MOTION_ODDS)) if motion is None else motion
+    odds = HIGH_ODDS if setting in HIGH else MOTION_ODDS
+    motion = str(rng.choice(MOTIONS, p=odds)) if motion is None else motion
     subject = subject_by_noun(noun)
-    height = float(rng.uniform(0.46, 0.66) if count == 1 else rng.uniform(0.38, 0.46))
-    begun = float(rng.random()) if rng.random() < 0.7 else 0.0
+    height = float(rng.uniform(0.52, 0.62) if count == 1 else rng.uniform(0.4, 0.45))
+    begun = float(rng.choice(BEGUN, p=(0.3, 0.2, 0.2, 0.2, 0.1)))
     afloat = setting not in GROUNDED or subject.kind == "flyer"
-    y = float(rng.uniform(0.44, 0.58)) if afloat else float(rng.uniform(0.82, 0.9)) - height * 0.44
+    y = float(rng.uniform(0.47, 0.53)) if afloat else float(rng.uniform(0.84, 0.88)) - height * 0.44
     if motion in ("up", "down") and setting not in HIGH:
-        low, high = float(rng.uniform(0.56, 0.64)), RISEN
+        low, high = float(rng.uniform(0.58, 0.62)), RISEN
         begin, end = (low, high) if motion == "up" else (high, low)
         y = end if begun > 0.85 else begin + 0.4 * begun * (end - begin)
     elif setting == "sea" and subject.kind != "flyer":
-        y = float(rng.uniform(0.54, 0.64))
-    x = float(rng.normal(0.5, 0.06)) if count == 1 else (0.27, 0.73)[index] + float(rng.normal(0, 0.03))
-    looks_right = motion == "right" or (motion != "left" and rng.random() < 0.4)
-    travel = float(rng.uniform(0.2, 0.45))
+        y = float(rng.uniform(0.56, 0.6))
+    x = (0.5 if count == 1 else (0.27, 0.73)[index]) + float(rng.uniform(-0.02, 0.02))
+    looks_right = motion == "right" or (motion != "left" and rng.random() < 0.25)
     mirrored = looks_right and subject.faces == "left"
-    return Actor(noun, motion, height, x, y, mirrored, int(rng.integers(24)), travel, begun)
+    phase, travel = PHASE * int(rng.integers(24 // PHASE)), TRAVEL[subject.kind in FAST]
+    return Actor(noun, motion, height, x, y, mirrored, phase, travel, begun)
 
 
 def _draw_actors(rng: np.random.Generator, setting: str) -> tuple[Actor, ...]:

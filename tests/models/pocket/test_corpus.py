@@ -12,6 +12,7 @@ from models.pocket.scenes import (
     MOTIONS,
     NUM_FRAMES,
     SETTINGS,
+    SIZE,
     Actor,
     Scene,
     actor_path,
@@ -153,6 +154,26 @@ def test_a_clip_that_begins_where_another_is_goes_on_as_that_one_does(motion: st
     begun = actor_path(rest, rest.actors[0], FRAMES[:9])
     np.testing.assert_allclose(ahead[:3], begun[:3], atol=1e-9)
     np.testing.assert_allclose(np.cos(ahead[3]), np.cos(begun[3]), atol=1e-9)
+
+
+def test_where_a_film_can_go_on_a_clip_of_the_corpus_can_begin() -> None:
+    """After 12 frames, if the last five are given, or after 16, if only the last one is."""
+    rng = np.random.default_rng(0)
+    actors = [actor for _ in range(300) for actor in draw_scene(rng).actors]
+    phases = {actor.phase for actor in actors}
+    quarters = {actor.begun % 1 for actor in actors}
+    for later in (12, 16):
+        assert {(phase + later) % 24 for phase in phases} == phases
+        assert {(begun + later / 16) % 1 for begun in quarters} == quarters
+
+
+@pytest.mark.parametrize(("noun", "cells"), [("car", 1.0), ("dog", 0.5)])
+def test_what_passes_by_goes_by_whole_or_half_cells_of_the_latents(noun: str, cells: float) -> None:
+    rng = np.random.default_rng(0)
+    while (scene := draw_scene(rng)).actors[0].noun != noun or scene.actors[0].motion != "right":
+        pass
+    right, *_ = camera_path(scene, FRAMES[::4])
+    np.testing.assert_allclose(np.diff(right) * SIZE / 16, cells)
 
 
 @pytest.mark.parametrize(("motion", "stood", "goes"), [("right", slice(0, 5), slice(4, 17)),
