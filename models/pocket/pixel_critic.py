@@ -12,6 +12,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
+REACH, CONTRAST = 9, 0.3
+"""An edge is near where the given pixels differ by so much, of -1..1, within a square of so many pixels."""
+
 
 class PixelCritic(nn.Module):
     """Three frames of a clip, and the middle one as it was given -> one logit for every patch.
@@ -39,8 +42,19 @@ class PixelCritic(nn.Module):
         return logits
 
 
+def near_edges(given: Tensor) -> Tensor:
+    """Where there is something to be made crisp: [B, 3, T, H, W] -> bool [B, 1, T, H, W]."""
+    flat = given.transpose(1, 2).flatten(0, 1).float()
+    highest, lowest = (
+        F.max_pool2d(sign * flat, REACH, stride=1, padding=REACH // 2) for sign in (1, -1)
+    )  # the second with its sign turned
+    return (
+        ((highest + lowest).amax(1, keepdim=True) > CONTRAST).unflatten(0, (len(given), -1)).transpose(1, 2)
+    )
+
+
 class Critique:
-    """A critic and its training.
+    """A critic and its training. Far from edges, where it would ask for patterns, it is not heard.
 
     Args:
         critic: on its device.
@@ -63,7 +77,8 @@ class Critique:
         """
         self._learn(made.detach(), true, given)
         self.critic.requires_grad_(False)
-        unlike = -self.critic(made, given).float().mean()
+        heard = torch.where(near_edges(given), made, made.detach())
+        unlike = -self.critic(heard, given).float().mean()
         (by_pixels,) = torch.autograd.grad(loss, made, retain_graph=True)
         (by_critic,) = torch.autograd.grad(unlike, made, retain_graph=True)
         self.critic.requires_grad_(True)

@@ -1,6 +1,6 @@
 """Trains the upscaler: what the autoencoder makes of a clip, and the same scene drawn twice as large.
 
-Half of the clips are as the generator would make them, with its faults, since that is what it will be given.
+Most of the clips are as the generator would make them, with its faults, since that is what it will be given.
 First it learns to be right, then, beside a critic, to be crisp.
 """
 
@@ -41,6 +41,7 @@ class UpscalerSettings:
         crops, crop_frames, crop_size: a batch; the size before it is enlarged.
         sharpness: weight of absolute errors, see `picture_loss`.
         made: share of clips that the generator had a hand in.
+        blurred: the noise that it guessed them from at most, 0 to 1.
         pool: clips in memory.
         renew: steps after which one of them is replaced.
         ema: decay of the averaged weights.
@@ -54,7 +55,8 @@ class UpscalerSettings:
     crop_frames: int = 7
     crop_size: int = 64
     sharpness: float = 1.0
-    made: float = 0.5
+    made: float = 0.7
+    blurred: float = 0.9
     pool: int = 72
     renew: int = 4
     ema: float = 0.995
@@ -64,7 +66,7 @@ class UpscalerSettings:
 
 def carried_on(settings: UpscalerSettings) -> UpscalerSettings:
     """For an upscaler that knows what is where: a critic makes its edges crisp."""
-    return replace(settings, learning_rate=5e-4, critic=0.7)
+    return replace(settings, learning_rate=5e-4, critic=0.5)
 
 
 class PairMaker:
@@ -75,17 +77,17 @@ class PairMaker:
         self.size = SIZE * scale
 
     @torch.no_grad()
-    def make(self, scene: Scene, text: str | None) -> tuple[np.ndarray, np.ndarray]:
+    def make(self, scene: Scene, text: str | None, level: float = 0.25) -> tuple[np.ndarray, np.ndarray]:
         """Clips uint8 [17, 128, 128, 3] and [17, 256, 256, 3] of a scene.
 
-        The small one has been through the autoencoder; with a caption, the generator has guessed it as well.
+        The small one has been through the autoencoder; with a caption, the generator has guessed it as well,
+        from noise of this level, 0 to 1.
         """
         latents = encode(self.pipeline.vae, render(scene, cast())[None])
         if text is not None:
             states, mask = self.pipeline.encode_prompt(text)
-            level = 0.05 + 0.4 * torch.rand(1)
             noise = torch.randn(latents.shape)
-            latents = as_made(self.pipeline.transformer, latents, level, noise, states, mask)
+            latents = as_made(self.pipeline.transformer, latents, torch.tensor([level]), noise, states, mask)
         return decode(self.pipeline.vae, latents)[0], render(scene, cast(FINE_SPRITES), size=self.size)
 
 
@@ -103,7 +105,7 @@ class PairPool:
         text = caption(scene, self.rng) if self.rng.random() < self.settings.made else None
         if len(self.pairs) >= self.settings.pool:
             self.pairs.pop(0)
-        self.pairs.append(self.maker.make(scene, text))
+        self.pairs.append(self.maker.make(scene, text, self.rng.uniform(0.05, self.settings.blurred)))
 
     def draw(self) -> tuple[Tensor, Tensor]:
         """Crops [n, 3, t, s, s] of -1..1 and the same twice as large."""

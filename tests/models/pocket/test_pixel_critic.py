@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from models.pocket.pixel_critic import Critique, PixelCritic
+from models.pocket.pixel_critic import Critique, PixelCritic, near_edges
 
 
 def stripes(count: int = 4) -> Tensor:
@@ -47,3 +47,22 @@ def test_its_gradient_is_as_strong_as_was_said() -> None:
     loss = Critique(PixelCritic(channels=4), share=0.5).of(by_pixels, made, clips, blurred(clips))
     (both,) = torch.autograd.grad(loss, made)
     torch.testing.assert_close((both - right).norm(), 0.5 * right.norm(), rtol=1e-3, atol=0)
+
+
+def test_it_is_not_heard_far_from_edges() -> None:
+    torch.manual_seed(0)
+    clips = F.pad(stripes(1), (0, 32), value=-1.0)
+    made = blurred(clips).requires_grad_()
+    by_pixels = (made - clips).square().mean()
+    (right,) = torch.autograd.grad(by_pixels, made, retain_graph=True)
+    loss = Critique(PixelCritic(channels=4), share=0.5).of(by_pixels, made, clips, blurred(clips))
+    (both,) = torch.autograd.grad(loss, made)
+    torch.testing.assert_close(both[..., 24:], right[..., 24:])
+    assert (both != right).any()
+
+
+def test_edges_are_where_the_given_pixels_differ() -> None:
+    near = near_edges(F.pad(torch.full((1, 3, 2, 16, 16), 0.4), (0, 16), value=-0.2))
+    assert near.shape == (1, 1, 2, 16, 32)
+    assert near[..., 14:18].all()
+    assert not near[..., :10].any() and not near[..., 22:].any()
