@@ -121,6 +121,10 @@ def distill(
     seed: Seed = 0,
     work: Work = Path("var/pocket"),
     out: Annotated[Path, typer.Option(help="Folder of the pipeline.")] = Path("assets/pocket"),
+    earlier: Annotated[
+        Optional[tuple[Path, Path]],  # noqa: UP045 - typer on Python 3.10
+        typer.Option(help="An earlier teacher and its student; what changed there is the beginning."),
+    ] = None,
 ) -> None:
     """Distils the generator to a few steps without guidance and publishes the student in its place."""
     from models.pocket.distill import DistillationSettings
@@ -128,7 +132,7 @@ def distill(
     from models.pocket.training import start_over
 
     start_over(resume, work / "distillation.pt", work / "distillation.jsonl")
-    run(out, work, minutes, DistillationSettings(seed=seed), max_steps, threads)
+    run(out, work, minutes, DistillationSettings(seed=seed), max_steps, threads, earlier=earlier)
 
 
 @app.command()

@@ -18,9 +18,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.pocket.generator import SHIFT, build_generator, frames_known, velocity_of
-from models.pocket.train_generator import GeneratorTraining, carry_out
+from models.pocket.train_generator import GeneratorTraining, carry_out, published_weights
 from models.pocket.training import Progress, compile_blocks
 from models.pocket.training_set import Batch, GeneratorSettings
+
+Earlier = tuple[Path, Path]
+"""Pipeline folders of an earlier teacher and of its student."""
 
 
 @dataclass(frozen=True)
@@ -140,14 +143,31 @@ class Distillation(GeneratorTraining):
     settings: DistillationSettings
 
     def __init__(
-        self, assets: Path, work: Path, settings: DistillationSettings, progress: Progress, processes: int = 1
+        self,
+        assets: Path,
+        work: Path,
+        settings: DistillationSettings,
+        progress: Progress,
+        processes: int = 1,
+        earlier: Earlier | None = None,
     ) -> None:
         super().__init__(assets, work, settings, progress, assets, processes)
         network: Any = build_generator().to(self.device, torch.bfloat16).eval().requires_grad_(False)
         teacher = self.states["teacher"] if self.states else self.master.state_dict()
         network.load_state_dict(teacher)
+        if earlier is not None and not self.states:
+            self._begin_with(earlier)
         text, mask = self.data.text([None])
         self.teacher = GuidedTeacher(network, (text.to(self.device), mask.to(self.device)), settings)
+
+    @torch.no_grad()
+    def _begin_with(self, earlier: Earlier) -> None:
+        """Add what an earlier distillation changed: much of it is what guidance does to any weights."""
+        teacher, student = (published_weights(folder).state_dict() for folder in earlier)
+        for name, weight in self.master.state_dict().items():
+            weight.add_(student[name] - teacher[name])
+            self.average.weights[name].copy_(weight)
+        self.worker.load_state_dict(self.master.state_dict())
 
     def begin(self) -> None:
         """As every training, and compile the teacher."""
@@ -192,11 +212,15 @@ def distill(
     max_steps: int | None = None,
     threads: int = 2,
     save_minutes: float = 3.0,
+    earlier: Earlier | None = None,
 ) -> Path:
-    """Distil the generator of a pipeline folder within the budget, and publish the student in its place."""
+    """Distil the generator of a pipeline folder within the budget, and publish the student in its place.
+
+    The student begins as its teacher, or with what an earlier distillation changed added to it.
+    """
     progress = Progress(minutes, max_steps)
     return carry_out(
-        lambda processes: Distillation(assets, work, settings, progress, processes),
+        lambda processes: Distillation(assets, work, settings, progress, processes, earlier),
         assets,
         threads,
         save_minutes,

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from models.lingen import LinGenPipeline
 from models.pocket.distill import (
+    Distillation,
     DistillationSettings,
     GuidedTeacher,
     distill,
@@ -20,7 +21,8 @@ from models.pocket.distill import (
     level,
 )
 from models.pocket.generator import build_generator, build_scheduler
-from models.pocket.train_generator import publish
+from models.pocket.train_generator import publish, published_weights
+from models.pocket.training import Progress
 from tests.tiny import tiny_lingen
 
 STEPS = DistillationSettings().steps
@@ -133,3 +135,21 @@ def test_a_distillation_can_be_stopped_and_carried_on_with_its_first_teacher(
     pipeline.set_progress_bar_config(disable=True)
     made = pipeline("a cat", height=64, width=64, num_frames=5, num_inference_steps=1, output_type="np")
     assert made.frames.any()
+
+
+def test_a_student_can_begin_with_what_an_earlier_distillation_changed(
+    encoded: Path, tmp_path: Path, tiny_config: None
+) -> None:
+    folders = [tmp_path / name for name in ("earlier-teacher", "earlier-student", "assets")]
+    for number, folder in enumerate(folders):
+        tiny_lingen(folder)
+        torch.manual_seed(number)
+        publish(folder, build_generator().state_dict(), {})
+    before, after, now = (published_weights(folder).state_dict() for folder in folders)
+    settings = DistillationSettings(clips=2, stills=2, compile=False)
+    training = Distillation(folders[2], encoded, settings, Progress(1, 1), earlier=(folders[0], folders[1]))
+    for name, value in training.master.state_dict().items():
+        torch.testing.assert_close(value, now[name] + after[name] - before[name])
+        torch.testing.assert_close(training.average.weights[name], value)
+    taught = training.teacher.network.state_dict()
+    assert all(torch.equal(taught[name], value.bfloat16()) for name, value in now.items())
