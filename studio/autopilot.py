@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from studio.extend import plan
-from studio.handover import continuing_card
+from studio.handover import handed_over
 from studio.timeline import ChunkRequest
 
 if TYPE_CHECKING:
@@ -38,6 +38,6 @@ def film(
     Raises:
         InputError: if the length is no positive number, or too short for that many prompts.
     """
-    card = card_of(first.model)
-    after = continuing_card(card, card_of)
-    return plan(first, prompts, card, seconds=seconds, continues=continues, after=after)
+    later = handed_over(first, card_of)
+    after = card_of(later.model), later.num_frames
+    return plan(first, prompts, card_of(first.model), seconds=seconds, continues=continues, after=after)

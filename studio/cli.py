@@ -40,6 +40,7 @@ from studio.cli_options import (
     Then,
     check_output,
 )
+from studio.cli_requests import requests_of, take_images
 from studio.costs import reading_words
 from studio.errors import InputError
 
@@ -120,12 +121,12 @@ def make(
     choices = locals()
     with _studio(data) as studio:
         check_output(output, SUFFIXES)
-        requests = _requests(studio, choices, continues=False)
+        requests = requests_of(studio, choices)
         studio.check(requests)
-        console = _load(studio, model)
+        console = _load(studio, requests[0].model)
         project = studio.create_project((title or prompt).strip()[:80])
         try:
-            _take_images(studio, project, requests, choices)
+            take_images(studio, project, requests, choices)
         except InputError:
             studio.delete_project(project.id)
             raise
@@ -141,31 +142,31 @@ def extend(
     seconds: Seconds = None,
     end: End = None,
     output: Output = None,
-    model: Model = "pocket",
-    strategy: Strategy = "k-step",
-    candidates: Candidates = 4,
+    model: Model = None,
+    strategy: Strategy = None,
+    candidates: Candidates = None,
     preview_steps: PreviewSteps = None,
-    previews: Previews = "schedule",
+    previews: Previews = None,
     steps: Steps = None,
     guidance: Guidance = None,
-    negative: Negative = "",
+    negative: Negative = None,
     lora: Loras = None,
-    match_colours: MatchColours = False,
-    least_likeness: LeastLikeness = 0.0,
-    seed: Seed = 0,
+    match_colours: MatchColours = None,
+    least_likeness: LeastLikeness = None,
+    seed: Seed = None,
     size: Size = None,
     frames: Frames = None,
     data: Data = None,
 ) -> None:
-    """Continue the film of a project."""
+    """Continue the film of a project, with what its last segment was made with where nothing else is said."""
     choices = locals()
     with _studio(data) as studio:
         check_output(output, SUFFIXES)
         found = _find(studio, project)
-        requests = _requests(studio, choices, continues=found.head is not None)
-        studio.check(requests, continues=found.head is not None)
-        _take_images(studio, found, requests, choices)
-        _work(studio, found, requests, output, _load(studio, model))
+        requests = requests_of(studio, choices, found)
+        checked = studio.check(requests, continues=found.head is not None)
+        take_images(studio, found, requests, choices)
+        _work(studio, found, requests, output, _load(studio, checked[0].model))
 
 
 @app.command()
@@ -252,66 +253,6 @@ def _settings(**options: Any) -> Any:
         raise InputError(f"The setting {name} cannot be used: {first['msg']}.") from error
 
 
-def _requests(studio: "Studio", choices: dict[str, Any], *, continues: bool) -> "list[ChunkRequest]":
-    """One request a segment, from the options of `make` and `extend`."""
-    from pydantic import ValidationError
-
-    from studio.autopilot import film
-    from studio.checks import read_lora
-    from studio.timeline import ChunkRequest
-
-    default = studio.default_request(choices["model"])
-    width, height = _size(choices["size"]) if choices["size"] else (default.width, default.height)
-    options = {
-        "negative_prompt": choices["negative"],
-        "width": width,
-        "height": height,
-        "num_frames": choices["frames"],
-        "num_inference_steps": choices["steps"],
-        "guidance_scale": choices["guidance"],
-        "strategy": choices["strategy"],
-        "previews": choices["previews"],
-        "candidates": choices["candidates"],
-        "preview_steps": choices["preview_steps"],
-        "seed": choices["seed"],
-        "loras": tuple(read_lora(text) for text in choices["lora"] or ()),
-        "match_colours": choices["match_colours"],
-        "least_likeness": choices["least_likeness"],
-        **{name: str(path) for name, path in _images(choices) if path is not None},
-    }
-    given = {name: value for name, value in options.items() if value is not None}
-    try:
-        first = ChunkRequest.model_validate({**default.model_dump(), **given})
-    except ValidationError as error:
-        at = error.errors()[0]
-        raise InputError(f"The option {at['loc'][-1]} cannot be {at['input']!r}. {at['msg']}.") from error
-    prompts = [choices["prompt"], *(choices["then"] or [])]
-    return film(first, prompts, studio.card, seconds=choices["seconds"], continues=continues)
-
-
-def _take_images(
-    studio: "Studio",
-    project: "Project",
-    requests: "list[ChunkRequest]",
-    choices: dict[str, Any],
-) -> None:
-    """Put the image that the film begins with, and the one that it is led to, into the project."""
-    for at, (name, path) in zip((0, -1), _images(choices), strict=True):
-        if path is not None:
-            requests[at] = requests[at].model_copy(update={name: studio.add_guide(project.id, path)})
-
-
-def _images(choices: dict[str, Any]) -> tuple[tuple[str, Path | None], tuple[str, Path | None]]:
-    return ("guide", choices.get("guide")), ("last_image", choices["end"])
-
-
-def _size(text: str) -> tuple[int, int]:
-    width, cross, height = text.lower().partition("x")
-    if not (cross and width.isdigit() and height.isdigit()):
-        raise InputError(f"A size is written as WxH, e.g. 256x256, not {text!r}.")
-    return int(width), int(height)
-
-
 def _find(studio: "Studio", name: str) -> "Project":
     """The project of an id, of the beginning of one, or the last one."""
     ids = [summary.id for summary in studio.projects()]
@@ -342,7 +283,8 @@ def _work(
     """Make the segments, show how it goes, and say where the film lies."""
     from studio.terminal import watch
 
-    console.print(studio.cost(*requests).sentence, highlight=False)
+    cost = studio.cost(*requests, continues=project.head is not None, guarded=True)
+    console.print(cost.sentence, highlight=False)
     prompts = "\n".join(request.prompt for request in requests)
     if words := reading_words(studio.worker.reading(requests[0].model, prompts)):
         console.print(words, highlight=False, markup=False)

@@ -15,7 +15,7 @@ Data = Annotated[
         "--data", metavar="DIR", help="Where projects lie (also STUDIO_DATA_DIR).", show_default=False
     ),
 ]
-Model = Annotated[str, typer.Option(help="Name of a model card.")]
+Model = Annotated[str | None, typer.Option(help="Name of a model card.")]
 Then = Annotated[
     list[str] | None,
     typer.Option(metavar="PROMPT", help="What happens next; may be given several times.", show_default=False),
@@ -27,15 +27,18 @@ Seconds = Annotated[
     ),
 ]
 Strategy = Annotated[
-    str,
+    str | None,
     typer.Option(help="naive: one noise. k-step: look at several, finish the best. brute-force: finish all."),
 ]
-Candidates = Annotated[int, typer.Option("--candidates", "-m", help="How many initial noises are tried.")]
+Candidates = Annotated[
+    int | None, typer.Option("--candidates", "-m", help="How many initial noises are tried.")
+]
 PreviewSteps = Annotated[
     int | None, typer.Option("--preview-steps", "-k", help="Steps of a preview; by default the model's.")
 ]
 Previews = Annotated[
-    str, typer.Option(help="schedule: a short run of k steps. prefix: the first k steps of the full run.")
+    str | None,
+    typer.Option(help="schedule: a short run of k steps. prefix: the first k steps of the full run."),
 ]
 Steps = Annotated[
     int | None, typer.Option("--steps", "-s", help="Steps of a full run; by default the model's.")
@@ -43,8 +46,10 @@ Steps = Annotated[
 Guidance = Annotated[
     float | None, typer.Option(help="Classifier-free guidance, 1 for none; by default the model's.")
 ]
-Negative = Annotated[str, typer.Option(metavar="PROMPT", help="What to keep away from.")]
-Seed = Annotated[int, typer.Option(help="Seed of the first candidate; the same seed makes the same film.")]
+Negative = Annotated[str | None, typer.Option(metavar="PROMPT", help="What to keep away from.")]
+Seed = Annotated[
+    int | None, typer.Option(help="Seed of the first candidate; the same seed makes the same film.")
+]
 Size = Annotated[
     str | None, typer.Option(metavar="WxH", help="Width and height in pixels; by default the model's.")
 ]
@@ -70,13 +75,14 @@ End = Annotated[
     typer.Option(metavar="IMAGE", help="Lead the last chunk to this image.", show_default=False),
 ]
 MatchColours = Annotated[
-    bool,
+    bool | None,
     typer.Option(
-        "--match-colours", help="Give a chunk the colours of the frame it goes on from, against drift."
+        "--match-colours/--no-match-colours",
+        help="Give a chunk the colours of the frame it goes on from, against drift.",
     ),
 ]
 LeastLikeness = Annotated[
-    float,
+    float | None,
     typer.Option(
         min=0, max=1, help="Drift guard: make a chunk again that is less like its guide frame, e.g. 0.7."
     ),

@@ -60,12 +60,18 @@ def cost(request: ChunkRequest, timing: Timing) -> Cost:
     )
 
 
-def film_cost(requests: Sequence[ChunkRequest], timing: Timing) -> Cost:
-    """The cost of several segments after one another."""
+def film_cost(requests: Sequence[ChunkRequest], timing: Timing, *, guarded: bool = False) -> Cost:
+    """The cost of several segments after one another.
+
+    Args:
+        requests: one a segment, each for the model that makes it.
+        timing: measured seconds.
+        guarded: whether the machine makes them alone, and the drift guard may have some made again.
+    """
     costs = [cost(request, timing) for request in requests]
+    again = GUARDED if guarded and any(request.least_likeness > 0 for request in requests) else ""
     if len(costs) == 1:
-        return costs[0]
-    guarded = any(request.least_likeness > 0 for request in requests)
+        return costs[0].model_copy(update={"sentence": costs[0].sentence + again})
     evaluations = sum(each.evaluations for each in costs)
     known = [each.seconds for each in costs if each.seconds is not None]
     seconds = sum(known) if len(known) == len(costs) else None
@@ -74,7 +80,7 @@ def film_cost(requests: Sequence[ChunkRequest], timing: Timing) -> Cost:
         evaluations=evaluations,
         seconds=seconds,
         preview_seconds=None if seconds is None else sum(each.preview_seconds or 0.0 for each in costs),
-        sentence=f"{_count(len(costs), 'segment')}: about {amount}{GUARDED if guarded else ''}",
+        sentence=f"{_count(len(costs), 'segment')}: about {amount}{again}",
     )
 
 

@@ -131,13 +131,12 @@ def _name(segments: Iterable[Segment], comment: str, suffix: str) -> str:
 
 def _writer(kind: str, project: Project, clips: list[Path], comment: str) -> Callable[[Path], object]:
     segments, files = project.branch(), {"recipe.json": comment}
-    fps = media.read_info(clips[0]).fps
-    frames = media.joined_frames(clips)
+    fps = max(media.read_info(clip).fps for clip in clips)
     return {
         "mp4": lambda path: media.join(clips, path, comment),
-        "webm": lambda path: media.write_webm(path, frames, fps, comment),
-        "gif": lambda path: media.write_gif(path, frames, fps),
-        "frames": lambda path: _write_zip(path, frames, files),
+        "webm": lambda path: media.join(clips, path, comment),
+        "gif": lambda path: media.write_gif(path, media.joined_frames(clips, fps), fps),
+        "frames": lambda path: _write_zip(path, media.joined_frames(clips), files),
         "otioz": lambda path: otio.write_bundle(path, project.title, segments, clips, files),
     }[kind]
 

@@ -137,7 +137,7 @@ def plan(
     *,
     seconds: float | None = None,
     continues: bool = False,
-    after: ModelCard | None = None,
+    after: tuple[ModelCard, int] | None = None,
 ) -> list[ChunkRequest]:
     """One request a chunk for a film of a given length; every prompt gets an equal share of the chunks.
 
@@ -150,24 +150,25 @@ def plan(
         card: of the model.
         seconds: length of what is to be made, rounded up to whole chunks; None makes one chunk a prompt.
         continues: whether the first of these chunks continues a film.
-        after: of the model that continues what `card` began; None if it is the same.
+        after: of the model that continues what `card` began, with the frames of its chunks; None if it is the
+            same.
 
     Raises:
         InputError: if the length is no positive number, or too short for that many prompts.
     """
-    new_frames = first.num_frames - (after or card).prefix_frames
+    later, num_frames = after or (card, first.num_frames)
+    new_frames = num_frames - later.prefix_frames
     if new_frames < 1:
         raise InputError(
-            f"A chunk that continues a film repeats {card.prefix_frames} frames of it, so chunks of "
-            f"{first.num_frames} frames would show nothing new. Try {card.num_frames}."
+            f"A chunk that continues a film repeats {later.prefix_frames} frames of it, so chunks of "
+            f"{num_frames} frames would show nothing new. Try {later.num_frames}."
         )
     number = len(prompts)
     if seconds is not None:
-        number = _chunks_for(seconds, card.fps, first.num_frames, new_frames, continues)
+        begun, each_adds = first.num_frames / card.fps, new_frames / later.fps
+        number = _chunks_for(seconds, begun, each_adds, continues)
         if number < len(prompts):
-            least = (
-                (len(prompts) - 1) * new_frames + 1 + (0 if continues else first.num_frames - new_frames)
-            ) / card.fps
+            least = (len(prompts) - 1) * each_adds + (0 if continues else begun - each_adds) + 1 / later.fps
             raise InputError(
                 f"{seconds:g} seconds are {number} segment{'s' if number > 1 else ''}, too few for "
                 f"{len(prompts)} prompts. Ask for at least {math.ceil(least)} seconds, or leave the length "
@@ -187,11 +188,10 @@ def plan(
     ]
 
 
-def _chunks_for(seconds: float, fps: float, num_frames: int, new_frames: int, continues: bool) -> int:
+def _chunks_for(seconds: float, begun: float, each_adds: float, continues: bool) -> int:
     """How many chunks give at least so many seconds."""
     if not math.isfinite(seconds) or seconds <= 0:
         raise InputError(f"A film cannot be {seconds:g} seconds long. Ask for a few seconds, e.g. 8.")
-    frames = math.ceil(seconds * fps - 1e-6)
-    rest = frames if continues else frames - num_frames
+    rest = seconds if continues else seconds - begun
     chunks = 0 if continues else 1
-    return max(1, chunks + math.ceil(max(rest, 0) / new_frames))
+    return max(1, chunks + math.ceil(max(rest, 0) / each_adds - 1e-6))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from studio.errors import InputError
@@ -40,6 +40,22 @@ def handed_over(request: ChunkRequest, card_of: Callable[[str], ModelCard]) -> C
     if not _legal(lambda: card.check_size(request.height, request.width)):
         changes |= {"height": card.height, "width": card.width}
     return request.model_copy(update=changes)
+
+
+def handed_over_film(
+    requests: Sequence[ChunkRequest], card_of: Callable[[str], ModelCard], *, continues: bool
+) -> list[ChunkRequest]:
+    """The requests of a film, those that continue it for models that can.
+
+    Args:
+        requests: one a chunk.
+        card_of: the card of a name.
+        continues: whether the first one continues a film.
+    """
+    return [
+        handed_over(request, card_of) if continues or index > 0 else request
+        for index, request in enumerate(requests)
+    ]
 
 
 def _legal(check: Callable[[], object]) -> bool:

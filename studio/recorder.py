@@ -112,8 +112,8 @@ class Recorder:
         card = self._worker.card(task.request.model)
         if self._worker.ready(card.name) is not None:
             self._tell(f"loading {card.title}")
-            self._worker.load(card.name, self._tell)
-        self._tell("reading the prompt")
+            self._worker.load(card.name, self._tell_or_stop)
+        self._tell_or_stop("reading the prompt")
 
     def follow(self, events: Iterable[Begun | Kept | Event], parent: str | None = None) -> None:
         """Keep everything that comes, until it ends or the job is cancelled.
@@ -123,13 +123,16 @@ class Recorder:
             parent: the segment that the first chunk continues, where the events begin chunks themselves.
 
         Raises:
-            CancelledError: between two denoising steps.
+            CancelledError: between two denoising steps. What is paid for is kept before: a candidate that is
+                done, a chunk whose last step is done.
         """
         for event in events:
+            if isinstance(event, (Begun, Step, Live)):
+                self._handle.check()
             if isinstance(event, Rough):
-                self._keep_candidate(event)  # it is paid for, so a cancelled search keeps it too
-            self._handle.check()
-            if isinstance(event, Begun):
+                self._keep_candidate(event)
+                self._handle.check()
+            elif isinstance(event, Begun):
                 self._begin_attempt(event, parent)
             elif isinstance(event, Kept):
                 parent = self._go_on_from(self._made[event.attempt])
@@ -259,6 +262,11 @@ class Recorder:
         return self._store.write_media(
             self._project_id, ".mp4", lambda path: write_clip(path, clip.frames, clip.fps, quality)
         )
+
+    def _tell_or_stop(self, what: str) -> None:
+        """Report progress, or end here if the job is cancelled: a download goes on for long."""
+        self._handle.check()
+        self._tell(what)
 
     def _tell(self, what: str) -> None:
         """Report progress, with the number of the segment where there are several."""

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from studio import checks, costs
 from studio.costs import Cost
 from studio.errors import InputError
-from studio.handover import handed_over
+from studio.handover import handed_over_film
 from studio.making import FirstFrame, Maker
 from studio.recorder import LiveView
 from studio.settings import Settings
@@ -122,9 +122,10 @@ class Studio:
             preview_steps=card.preview_steps,
         )
 
-    def cost(self, *requests: ChunkRequest) -> Cost:
-        """What one or more segments will take, from timings measured on this machine; checks nothing."""
-        return costs.film_cost(requests, self.store.timing)
+    def cost(self, *requests: ChunkRequest, continues: bool = False, guarded: bool = False) -> Cost:
+        """What segments will take, from timings measured on this machine; see `costs.film_cost`."""
+        made = handed_over_film(requests, self.card, continues=continues)
+        return costs.film_cost(made, self.store.timing, guarded=guarded)
 
     # Projects
 
@@ -223,9 +224,8 @@ class Studio:
         if not 1 <= len(requests) <= checks.MAX_SEGMENTS:
             raise InputError(f"A film is made of 1 to {checks.MAX_SEGMENTS} segments, not {len(requests)}.")
         checked = []
-        for index, request in enumerate(requests):
+        for index, made in enumerate(handed_over_film(requests, self.card, continues=continues)):
             goes_on = continues or index > 0
-            made = handed_over(request, self.card) if goes_on else request
             checked.append(checks.check_request(self.card(made.model), made, continues=goes_on))
         self.store.check_disk()
         return checked
@@ -290,7 +290,7 @@ class Studio:
             return self.jobs.submit("make", project_id, work)
 
     def undo(self, project_id: str) -> Project:
-        """Take the last segment out of the film; it stays in the tree.
+        """Take the last segment out of the film; it stays in the tree, and its candidates wait for a pick.
 
         Raises:
             InputError: if there is nothing to undo, or the project is at work.

@@ -283,11 +283,16 @@ def with_head(project: Project, segment_id: str | None) -> Project:
 
 
 def undo(project: Project) -> Project:
-    """The project without the last segment of its film.
+    """The project without the last segment of its film; what it was chosen from waits for another pick.
 
     Raises:
         InputError: if there is nothing to undo.
     """
     if project.head is None:
         raise InputError("There is nothing to undo: the film has no segment yet.")
-    return with_head(project, project.segment(project.head).parent)
+    last = project.segment(project.head)
+    shorter = with_head(project, last.parent)
+    if not last.candidates:
+        return shorter
+    candidates = tuple(each.model_copy(update={"picked": False}) for each in last.candidates)
+    return with_gallery(shorter, Gallery(request=last.request, parent=last.parent, candidates=candidates))

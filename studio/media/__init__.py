@@ -19,7 +19,6 @@ from studio.media.video import (
     read_last_frame,
     write_clip,
     write_gif,
-    write_webm,
 )
 
 __all__ = [
@@ -39,5 +38,4 @@ __all__ = [
     "write_clip",
     "write_frames_png",
     "write_gif",
-    "write_webm",
 ]

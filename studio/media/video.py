@@ -8,6 +8,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -28,7 +30,7 @@ from studio.errors import InputError
 
 Frame = NDArray[np.uint8]
 Quality = Literal["preview", "full"]
-VIDEOS = (".mp4", ".webm", ".mov", ".mkv")
+VIDEOS = (".mp4", ".webm", ".mov", ".mkv", ".m4v", ".avi", ".mpg", ".mpeg")
 
 _TICKS = 120_000  # of an mp4 in a second: whole numbers for 24000/1001 and all other common rates
 _MANY_PIXELS = 512 * 512  # below it a second encoder thread costs more than it brings
@@ -89,11 +91,6 @@ def write_clip(
     return _encode(path, _timed(frames, fps), fps, _PREVIEW if quality == "preview" else _FULL, comment)
 
 
-def write_webm(path: Path, frames: Iterable[Frame], fps: float, comment: str = "") -> int:
-    """Write a VP9 webm; otherwise as `write_clip`."""
-    return _encode(path, _timed(frames, fps), fps, _WEBM, comment)
-
-
 def write_gif(path: Path, frames: Iterable[Frame], fps: float) -> int:
     """Write a gif that loops for ever, each frame with 256 colours of its own; otherwise as `write_clip`."""
     count, tick = 0, 1 / _rate(fps)
@@ -127,7 +124,7 @@ def read_info(path: Path) -> VideoInfo:
 
 
 def read_frames(path: Path) -> Iterator[Frame]:
-    """Decode a video file frame by frame: `[H, W, 3]` uint8 RGB.
+    """Decode a video file frame by frame, upright: `[H, W, 3]` uint8 RGB.
 
     Raises:
         InputError: if it cannot be read.
@@ -136,7 +133,7 @@ def read_frames(path: Path) -> Iterator[Frame]:
         converter = VideoReformatter()
         for frame in container.decode(video=0):
             picture: Frame = converter.reformat(frame, format="rgb24", threads=1).to_ndarray()  # type: ignore[assignment]
-            yield picture
+            yield np.rot90(picture, round(frame.rotation / 90)) if frame.rotation else picture
 
 
 def read_last_frame(path: Path) -> Frame:
@@ -161,11 +158,11 @@ def count_frames(path: Path) -> int:
 
 
 def join(paths: Sequence[Path], out: Path, comment: str = "") -> int:
-    """Write clips one after another into one mp4.
+    """Write clips one after another into one mp4, or into a VP9 webm if `out` ends so.
 
-    Clips of one size and rate that `write_clip` made are copied as they are, without loss. Otherwise all are
-    encoded again at the size of the first one (others are fitted into it, with black bars) and keep their
-    own rates.
+    In an mp4, clips of one size and rate that `write_clip` made are copied as they are, without loss. Else
+    all are encoded again at the size of the first one (others are fitted into it, with black bars) and keep
+    their own rates.
 
     Returns:
         How many frames were written: the sum of theirs.
@@ -177,9 +174,12 @@ def join(paths: Sequence[Path], out: Path, comment: str = "") -> int:
     """
     if not paths:
         raise ValueError("nothing to join")
+    fps = read_info(paths[0]).fps
+    if out.suffix == ".webm":
+        return _encode(out, _timed_frames(paths), fps, _WEBM, comment)
     if len({_signature(path) for path in paths}) == 1:
         return _checked(out, _copy(paths, out, comment))
-    return _encode(out, _timed_frames(paths), read_info(paths[0]).fps, _FULL, comment)
+    return _encode(out, _timed_frames(paths), fps, _FULL, comment)
 
 
 def cut(path: Path, first: int, count: int, out: Path) -> int:
@@ -207,14 +207,21 @@ def cut(path: Path, first: int, count: int, out: Path) -> int:
     return _checked(out, count)
 
 
-def joined_frames(paths: Sequence[Path]) -> Iterator[Frame]:
+def joined_frames(paths: Sequence[Path], fps: float | None = None) -> Iterator[Frame]:
     """Frames of clips one after another, all at the size of the first clip.
+
+    Args:
+        paths: of the clips.
+        fps: a frame is repeated as long as it is seen at this rate; None gives every frame once.
 
     Raises:
         InputError: if one cannot be read.
     """
-    for frame, _, _ in _timed_frames(paths):
-        yield frame
+    shown = 0
+    for frame, time, duration in _timed_frames(paths):
+        times = 1 if fps is None else math.ceil((time + duration) * _rate(fps)) - shown
+        shown += times
+        yield from itertools.repeat(frame, times)
 
 
 _TimedFrame = tuple[Frame, Fraction, Fraction]  # with its time and duration in seconds

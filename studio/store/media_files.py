@@ -113,6 +113,11 @@ class MediaFiles:
             if _age(path) >= min_age:
                 path.unlink(missing_ok=True)
 
+    def newest_film(self, project_id: str) -> frozenset[str]:
+        """The media name of the film that was exported last, if there is one."""
+        films = [path for path in _files(self.folder(project_id)) if path.name.startswith("film-")]
+        return frozenset(path.name for path in sorted(films, key=_age)[:1])
+
     def remove_empty_folder(self, project_id: str) -> None:
         """Remove the folder of a project if it holds nothing."""
         folder = self.folder(project_id)

@@ -168,7 +168,9 @@ class Store:
         removed = 0
         for found in [project_id] if project_id else self._files.folders():
             try:
-                kept = media_names(self.load(found)) if found in known else frozenset()
+                kept: frozenset[str] = frozenset()
+                if found in known:  # the newest film's place has been told
+                    kept = media_names(self.load(found)) | self._files.newest_film(found)
                 removed += self._files.sweep(found, kept, min_age)
             except InputError:
                 continue  # a project that cannot be read keeps its files

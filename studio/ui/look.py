@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 Where = dict[str, Any]
 """What a browser holds: the open `project`, its `head`, the `job` under way, how many candidates are
 `expected`, `stamps` of what it has drawn, and the `turn`, which counts what the person did, so that an answer
-that comes late is told from the newest. A `visit` is one page from its loading on, a `visitor` one browser.
+that comes late is told from the newest. A `visit` is one page from its loading on, a `visitor` one browser;
+`settled` is the project whose settings the inputs took over, `left` what the prompt box keeps when a chunk is
+done.
 For one look only it may say in which format to `save` the film. It comes back with every event and is not
 trusted."""
 
@@ -109,9 +111,9 @@ def trouble_of(studio: Studio, job_before: str, job_now: str) -> str:
 
 
 def interruption(studio: Studio, project_id: str) -> str:
-    """What to tell somebody who comes back to a project whose last work a crash or a restart has ended."""
+    """What to tell somebody who comes back to a project whose last work failed, or ended with the studio."""
     last = studio.last_job(project_id) if project_id else None
-    return last.error if last is not None and last.state == "interrupted" else ""
+    return (last.error or "") if last is not None and last.state in ("failed", "interrupted") else ""
 
 
 def file_url(path: Path) -> str:

@@ -14,7 +14,7 @@ import gradio as gr
 from studio.autopilot import scenes
 from studio.errors import InputError
 from studio.studio import Studio
-from studio.timeline import new_id
+from studio.timeline import Project, new_id
 from studio.ui import layout, views
 from studio.ui.look import Look, Where, interruption, look, media_url, stamp
 from studio.ui.panels import autopilot, gallery, images, job, player, projects, search, timeline
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 Verb = Callable[[Where], Any]
 Drawn = dict[Any, Any]
 MOST_BEGUN = 100
+KEPT_SECONDS = 24 * 3600
+"""How long Gradio keeps what was uploaded; what is used lies in its project by then."""
 
 
 @dataclass
@@ -82,7 +84,8 @@ class Page(layout.Parts):
         composer = self.composer
         panels = [self.where, self.notice, self.status, self.projects, self.gallery, self.player]
         inputs = [self.job, self.timeline, self.title, self.clock, composer.prompt, composer.search]
-        return [*panels, *inputs, composer.film, composer.upload, composer.guide, composer.ending]
+        pictures = [composer.upload, composer.guide, composer.ending, composer.end_upload]
+        return [*panels, *inputs, composer.film, *pictures, *composer.kept().values()]
 
     def after(self, where: Where, prompt: str, verb: Verb) -> Drawn:
         """Do something, then draw; what a person can mend is told in a sentence and has changed nothing.
@@ -117,11 +120,27 @@ class Page(layout.Parts):
                 changes[part] = update
         if seen.trouble or sentence is not None:
             changes[self.notice] = {"sentence": seen.trouble or sentence}
-        if seen.where.get("head") != where.get("head") and self.said(seen, prompt):
-            changes[self.composer.prompt] = gr.update(value="", **self.words(seen))
         turn = int(where.get("turn") or 0) + (sentence is not None)
         held = {"visit": where.get("visit"), "visitor": where.get("visitor"), "turn": turn, "stamps": stamps}
+        left = self.unsaid(seen, prompt)
+        if seen.where.get("head") != where.get("head") and left is not None:
+            changes[self.composer.prompt] = gr.update(value=left, **self.words(seen))
+            held["left"] = left
+        if seen.project is not None:
+            held["settled"] = seen.project.id
+            if where.get("settled") != seen.project.id:
+                changes |= self.settings_of(seen.project)
         return {**changes, self.where: {**seen.where, **held}}
+
+    def settings_of(self, project: Project) -> Drawn:
+        """The inputs as the newest chunk of a film was made, with which it goes on."""
+        if project.head is None:
+            return {}
+        last = project.segment(project.head).request
+        try:
+            return self.composer.filled(self.studio.card(last.model), last)
+        except InputError:  # a film that was made with other models than are known here
+            return {}
 
     def listed(self, where: Where) -> "list[ProjectSummary]":
         """All projects; those that this browser began where strangers share the studio."""
@@ -175,19 +194,19 @@ class Page(layout.Parts):
         """Label and placeholder of the prompt box."""
         return views.prompt_words(seen.project)
 
-    def said(self, seen: Look, prompt: str) -> bool:
-        """Whether the prompt in the box has just become the newest chunk, so that the box can be emptied."""
-        project = seen.project
-        return (
-            project is not None
-            and project.head is not None
-            and project.segment(project.head).request.prompt in scenes(prompt)
-        )
+    def unsaid(self, seen: Look, prompt: str) -> str | None:
+        """The scenes in the box that come after the newest chunk; None if the box does not hold that one."""
+        project, lines = seen.project, scenes(prompt)
+        newest = project.segment(project.head).request.prompt if project and project.head else None
+        return "\n".join(lines[lines.index(newest) + 1 :]) if newest in lines else None
 
 
 def build(studio: Studio) -> gr.Blocks:
     """The page over a started studio."""
-    with gr.Blocks(title="Chunkwise Studio", analytics_enabled=False, fill_width=True) as blocks:
+    cache = (KEPT_SECONDS, KEPT_SECONDS)
+    with gr.Blocks(
+        title="Chunkwise Studio", analytics_enabled=False, fill_width=True, delete_cache=cache
+    ) as blocks:
         parts = layout.place(studio)
         page = Page(**vars(parts), studio=studio, examples=player.examples(), blocks=blocks)
         for panel in (search, autopilot, gallery, images, job, player, projects, timeline):

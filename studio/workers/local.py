@@ -20,7 +20,7 @@ from models.gguf_networks import Networks, networks_of
 from models.memory import give_freed_memory_back
 from models.video_model import DenoisingRun, ModelCard, Scorer, VideoModel
 from studio import search
-from studio.errors import InputError
+from studio.errors import CancelledError, InputError
 from studio.search import Decoded, Finished, Live, Rough, Step
 from studio.settings import Settings
 from studio.timeline import ChunkRequest, LoraChoice
@@ -149,6 +149,9 @@ class LocalWorker:
             self._waiting[model] = f"{title} is being loaded."
             try:
                 self._load(model, told)
+            except CancelledError:
+                self._waiting.pop(model, None)
+                raise
             except Exception as error:
                 why = str(error) if isinstance(error, InputError) else f"{title} could not be loaded: {error}"
                 self._waiting[model] = why

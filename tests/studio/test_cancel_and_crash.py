@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import threading
+import time
 
 import pytest
 
@@ -141,3 +142,33 @@ def test_a_disk_that_fills_up_fails_the_job_with_a_sentence_and_keeps_the_projec
     assert view.state == "failed"
     assert "disk" in view.error
     assert studio.project(before.id) == before
+
+
+def test_cancel_ends_a_download_that_tells_how_it_gets_on(studio, request_, monkeypatch):
+    project, told = studio.create_project(), []
+
+    def endless(model, tell):
+        for percent in range(1000):
+            told.append(percent)
+            tell(f"fetching weights, {percent / 10} %")
+            time.sleep(0.01)
+
+    monkeypatch.setattr(studio.worker, "_load", endless)
+    view = cancel_when(studio, studio.search(project.id, request_), lambda view: bool(told))
+    assert view.state == "cancelled"
+    assert len(told) < 1000
+    assert "loaded with the first run" in studio.ready(request_.model)
+
+
+def test_a_chunk_whose_last_step_is_done_is_kept_though_its_job_is_cancelled(studio, request_, monkeypatch):
+    before = searched(studio, request_)
+    judge, jobs = studio.worker._judge, []
+
+    def cancelled_meanwhile(*inputs):
+        studio.cancel(jobs[0])
+        return judge(*inputs)
+
+    monkeypatch.setattr(studio.worker, "_judge", cancelled_meanwhile)
+    jobs.append(studio.pick(before.id, before.gallery.candidates[0].id))
+    studio.wait(jobs[0])
+    assert len(studio.project(before.id).branch()) == 1

@@ -240,3 +240,14 @@ def test_python_m_studio_is_the_same_program_with_the_same_exit_codes(environmen
         2,
         "The prompt is empty. Say in a few words what the video shows.",
     )
+
+
+def test_a_film_goes_on_with_what_its_last_segment_was_made_with(made: Made) -> None:
+    going_on = made.run("extend", "last", "the fox sleeps", "--no-match-colours")
+    assert going_on.returncode == 0, going_on.stderr
+    store = Store(made.folder / "data")
+    film = store.load(store.list()[0].id).branch()
+    before, last = film[-2].request, film[-1].request
+    assert last.seed == before.seed + before.candidates
+    kept = {"prompt": before.prompt, "seed": before.seed}
+    assert last.model_copy(update=kept) == before

@@ -5,7 +5,8 @@ import dataclasses
 import pytest
 
 from models.catalog import card as pocket
-from studio.handover import continuing_card, handed_over
+from studio.autopilot import film
+from studio.handover import continuing_card, handed_over, handed_over_film
 from studio.timeline import ChunkRequest
 
 PARTNER = dataclasses.replace(
@@ -41,3 +42,16 @@ def test_a_model_that_takes_images_continues_its_own_films(name):
     request = REQUEST.model_copy(update={"model": name})
     assert handed_over(request, CARDS.__getitem__) is request
     assert continuing_card(CARDS[name], CARDS.__getitem__) is CARDS[name]
+
+
+def test_all_but_the_first_chunk_of_a_film_are_handed_over():
+    made = handed_over_film([REQUEST] * 3, CARDS.__getitem__, continues=False)
+    assert [each.model for each in made] == ["words", "partner", "partner"]
+    going_on = handed_over_film([REQUEST], CARDS.__getitem__, continues=True)
+    assert [each.model for each in going_on] == ["partner"]
+
+
+def test_a_film_is_planned_with_the_length_and_rate_of_the_partners_chunks():
+    cards = {**CARDS, "partner": dataclasses.replace(PARTNER, fps=16, prefix_frames=1)}
+    planned = film(REQUEST, ["a fox"], cards.__getitem__, seconds=17 / 8 + 3 * 24 / 16)
+    assert len(planned) == 4

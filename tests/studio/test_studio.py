@@ -225,3 +225,12 @@ def test_a_chunk_is_led_to_its_last_image(studio, request_, tmp_path):
         clips.append(list(read_frames(studio.media_path(project.id, made.segment(made.head).clip))))
         studio.undo(project.id)
     assert np.abs(clips[0][-1].astype(int) - clips[1][-1]).mean() > 1
+
+
+def test_after_undo_another_of_the_candidates_can_be_picked(studio, request_):
+    project = picked(studio, searched(studio, request_))
+    first = project.segment(project.head)
+    again = picked(studio, studio.undo(project.id), place=1)
+    assert len(again.branch()) == 1
+    assert again.segment(again.head).seed != first.seed
+    assert len(again.tips()) == 2

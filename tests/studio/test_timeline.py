@@ -30,6 +30,21 @@ def test_undo_shortens_the_film_and_forgets_nothing():
     assert timeline.undo(undone).branch() == ()
 
 
+def test_what_an_undone_segment_was_chosen_from_waits_for_another_pick():
+    project = samples.project(2)
+    last = project.segment(project.head)
+    gallery = timeline.undo(project).gallery
+    assert gallery is not None
+    assert (gallery.request, gallery.parent) == (last.request, last.parent)
+    assert [each.id for each in gallery.candidates] == [each.id for each in last.candidates]
+    assert not any(each.picked for each in gallery.candidates)
+
+
+def test_nothing_waits_where_there_was_no_choice():
+    alone = samples.segment(candidates=())
+    assert timeline.undo(timeline.with_segment(Project(), alone)).gallery is None
+
+
 def test_undo_of_an_empty_film_is_an_input_error():
     with pytest.raises(InputError, match="nothing to undo"):
         timeline.undo(Project())

@@ -39,7 +39,7 @@ def bind(page: "Page") -> None:
             planned = requests(where, seconds, request(values))
         except InputError as problem:
             return gr.update(), {"sentence": str(problem), "wrong": True}
-        cost = studio.cost(*planned)
+        cost = studio.cost(*planned, continues=bool(where.get("head")), guarded=True)
         words = views.film_words(seconds, cost.seconds, goes_on=bool(where.get("head")))
         first = first_frame_words(page, where, planned[0])
         sentence = ". ".join(each for each in (cost.sentence, first, views.SCENES) if each)

@@ -6,7 +6,7 @@ import gradio as gr
 
 from studio.errors import InputError
 from studio.ui.live import panel
-from studio.ui.look import elsewhere
+from studio.ui.look import elsewhere, interruption
 
 if TYPE_CHECKING:
     from studio.ui.page import Page
@@ -34,7 +34,7 @@ def bind(page: "Page") -> None:
 
     def open_(where: dict[str, Any], prompt: str, event: gr.EventData) -> dict[Any, Any]:
         project_id = str(event._data.get("id", ""))
-        return page.draw(elsewhere(where, project_id), prompt)
+        return page.draw(elsewhere(where, project_id), prompt, interruption(page.studio, project_id))
 
     def fresh(where: dict[str, Any], prompt: str) -> dict[Any, Any]:
         return page.draw(elsewhere(where), prompt)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
+from studio.timeline import ChunkRequest
 from studio.ui.live import panel
 from studio.ui.panels import advanced
 
@@ -66,6 +67,44 @@ class Composer:
             self.match_colours,
             self.least_likeness,
         ]
+
+    def kept(self) -> dict[str, Any]:
+        """The inputs that a film goes on with, by the names of `ChunkRequest`'s fields."""
+        return {
+            "model": self.model,
+            "candidates": self.candidates,
+            "preview_steps": self.preview_steps,
+            "num_inference_steps": self.steps,
+            "strategy": self.strategy,
+            "previews": self.previews,
+            "guidance_scale": self.guidance,
+            "width": self.width,
+            "height": self.height,
+            "num_frames": self.frames,
+            "negative_prompt": self.negative,
+            "loras": self.loras,
+            "match_colours": self.match_colours,
+            "least_likeness": self.least_likeness,
+        }
+
+    def filled(self, card: "ModelCard", request: ChunkRequest) -> dict[Any, Any]:
+        """Updates that put a request into these inputs, with the limits of its model."""
+        of = limits(card)
+        ranges = {
+            "preview_steps": of["preview_steps"],
+            "num_inference_steps": of["steps"],
+            "guidance_scale": of["guidance"],
+            "width": of["width"],
+            "height": of["height"],
+            "num_frames": of["frames"],
+        }
+        loras = [each.name if each.weight == 1 else f"{each.name}:{each.weight:g}" for each in request.loras]
+        values = {**request.model_dump(), "loras": loras}
+        updates = {
+            part: gr.update(**{**ranges.get(name, {}), "value": values[name]})
+            for name, part in self.kept().items()
+        }
+        return {**updates, self.end_upload: gr.update(visible=card.takes_last_image)}
 
     def priced(self) -> list[Any]:
         """The inputs that change what a chunk costs; not the model, whose sliders come with it."""

@@ -87,7 +87,7 @@ def bind(page: "Page") -> None:
             studio.card(wanted.model).check_steps(wanted.num_inference_steps, k)
         except InputError as problem:
             return gr.update(), {"sentence": str(problem), "wrong": True}
-        cost = studio.cost(wanted)
+        cost = studio.cost(wanted, continues=bool(where.get("head")))
         first = first_frame_words(page, where, wanted)
         words = reading_words(studio.worker.reading(wanted.model, wanted.prompt))
         sentence = ". ".join(each for each in (cost.sentence, first, words) if each)
