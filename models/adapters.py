@@ -22,7 +22,7 @@ class Adapters:
     def __init__(self, pipeline: Any, title: str) -> None:
         self._pipeline, self._title = pipeline, title
         self._names: dict[Path, str] = {}
-        self._active: tuple[Lora, ...] = ()
+        self._active: tuple[Lora, ...] | None = ()
 
     def use(self, loras: Sequence[Lora]) -> None:
         """Let exactly these files count from now on. Costs nothing if they already do.
@@ -35,12 +35,11 @@ class Adapters:
             return
         for lora in wanted:
             if lora.path not in self._names:
+                self._active = None  # until it is known again: loading a file switches it on
                 self._load(lora.path)
         if wanted:
             self._pipeline.enable_lora()
-            self._pipeline.set_adapters(
-                [self._names[lora.path] for lora in wanted], [lora.weight for lora in wanted]
-            )
+            self._switch_on([self._names[lora.path] for lora in wanted], [lora.weight for lora in wanted])
         else:
             self._pipeline.disable_lora()
         self._active = wanted
@@ -55,8 +54,12 @@ class Adapters:
         check_file(path, path.stem)
         name = f"lora_{len(self._names)}"
         try:
-            self._pipeline.load_lora_weights(str(path.parent), weight_name=path.name, adapter_name=name)
+            for into_second in _networks_for(path, self._pipeline):
+                self._pipeline.load_lora_weights(
+                    str(path.parent), weight_name=path.name, adapter_name=name, **into_second
+                )
         except Exception as error:  # whatever a file for another network makes the loader stumble over
+            self._recover(name)
             why = str(error).splitlines()[0][:200]
             if "PEFT" in why:
                 raise InputError(
@@ -64,3 +67,40 @@ class Adapters:
                 ) from error
             raise InputError(f"{path.name} cannot be used with {self._title}: {why}") from error
         self._names[path] = name
+
+    def _recover(self, name: str) -> None:
+        """Undo what a file that failed has left, and put offloading back, which loading takes away."""
+        self._pipeline.maybe_free_model_hooks()
+        held = {each for names in self._pipeline.get_list_adapters().values() for each in names}
+        if name in held:
+            self._pipeline.delete_adapters([name])
+        if held - {name}:
+            self._pipeline.disable_lora()
+
+    def _switch_on(self, names: list[str], weights: list[float]) -> None:
+        """Let these files count, each in the networks that it was loaded into."""
+        held = self._pipeline.get_list_adapters()
+        if "transformer_2" not in held:
+            self._pipeline.set_adapters(names, weights)
+            return
+        for part in ("transformer", "transformer_2"):
+            network = getattr(self._pipeline, part)
+            chosen = [(name, weight) for name, weight in zip(names, weights, strict=True)
+                      if name in held.get(part, ())]  # fmt: skip
+            if chosen:
+                network.set_adapters([name for name, _ in chosen], [weight for _, weight in chosen])
+            elif part in held:
+                network.disable_lora()
+
+
+def _networks_for(path: Path, pipeline: Any) -> list[dict[str, bool]]:
+    """Arguments that load a file into the networks that it is for.
+
+    A model with one network for high and one for low noise (Wan 2.2) comes with a file for each, told apart
+    by their names; what names neither goes into both.
+    """
+    if getattr(pipeline, "transformer_2", None) is None:
+        return [{}]
+    high, low = (word in path.stem.lower() for word in ("high", "low"))
+    first, second = {"load_into_transformer_2": False}, {"load_into_transformer_2": True}
+    return [first, second] if high == low else [first] if high else [second]

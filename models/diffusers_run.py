@@ -28,6 +28,7 @@ from models.conditioning import Conditioning, Lora
 from models.continuation import fit_guide, fit_picture
 from models.families import Family, family
 from models.gguf_networks import Networks, with_networks
+from models.memory import give_freed_memory_back
 from models.placing import place
 from models.prompt_memory import PromptMemory
 from models.rough_decoder import RoughDecoder
@@ -76,6 +77,7 @@ class DiffusersRun(DenoisingRun):
         before: called whenever the run is about to go on, e.g. to switch its LoRA files on.
         threads: CPU threads of the call; None takes those that a new thread gets.
         rough: stands in for the decoder where a look must cost nothing.
+        generator_device: where the run's random numbers are drawn.
     """
 
     def __init__(
@@ -92,6 +94,7 @@ class DiffusersRun(DenoisingRun):
         before: Callable[[], None] | None = None,
         threads: int | None = None,
         rough: RoughDecoder | None = None,
+        generator_device: Any = "cpu",
     ) -> None:
         self.seed = seed
         self.num_inference_steps = num_inference_steps
@@ -101,7 +104,7 @@ class DiffusersRun(DenoisingRun):
         self._decode, self._rough = decode, rough
         self._look = look = Look()
         self._clone = clone = light_clone(pipeline, look)
-        clone.run_generator = generator = torch.Generator("cpu").manual_seed(seed)
+        clone.run_generator = generator = torch.Generator(generator_device).manual_seed(seed)
         self._clip: Clip | None = None
 
         def call(pause: Pause) -> Frames:
@@ -258,7 +261,7 @@ class DiffusersModel(VideoModel):
         """Load a checkpoint; see `models.catalog.load_model`."""
         networks = networks or {}
         wanted = with_networks(card, networks)
-        where = placement.choose(wanted, placement.this_machine(), device, rounded=bool(networks))
+        where = placement.choose(wanted, placement.this_machine(device), device, rounded=bool(networks))
         if source is None and download.on_hub(card):
             source = download.fetch(card, tell, without=networks)
         dtype, pipeline_class = getattr(torch, where.dtype), family(card.family).pipeline_class(card)
@@ -326,6 +329,7 @@ class DiffusersModel(VideoModel):
             before=functools.partial(self._adapters.use, conditioning.loras),
             threads=self._threads,
             rough=self._rough,
+            generator_device=self._family.generator_device(self._pipeline),
         )
 
     def advance(self, runs: Sequence[DenoisingRun], to_step: int) -> None:
@@ -344,5 +348,4 @@ class DiffusersModel(VideoModel):
         """Free the weights. Runs that are not closed keep them."""
         self._pipeline, self._adapters = None, Adapters(None, self.card.title)
         self._prompts, self._rough = PromptMemory(None), RoughDecoder(None)
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        give_freed_memory_back()

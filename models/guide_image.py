@@ -18,6 +18,7 @@ import torch
 from models import download, placement, weights
 from models.clip import Frames
 from models.continuation import cover
+from models.memory import give_freed_memory_back
 from models.placing import place
 from models.revisions import pinned
 from models.video_model import ModelCard
@@ -112,6 +113,8 @@ def draw(
             output_type="np",
             callback_on_step_end=after,
         ).images[0]
+    del pipeline
+    give_freed_memory_back()  # before the video model is placed by what is free
     return cover((image * 255).round().astype(np.uint8), *wanted)
 
 
@@ -136,7 +139,8 @@ def load(
     elif not Path(source).exists() and HUB_ID.fullmatch(str(source)):
         name = str(source)
         source = download.fetch(replace(IMAGE_MODEL, title=name, source=name, revision=""), tell)
-    where = placement.choose(IMAGE_MODEL, placement.this_machine(), device)
+    where = placement.choose(IMAGE_MODEL, placement.this_machine(device), device)
+    where = replace(where, cache=0.0, attention=None)  # those were chosen for the network of a video model
     dtype = getattr(torch, where.dtype)
     pipeline = weights.load_pipeline(AutoPipelineForText2Image, IMAGE_MODEL, source, dtype)
     pipeline.set_progress_bar_config(disable=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import re
 import sys
 from pathlib import Path
@@ -42,7 +43,15 @@ def keep_freed_memory() -> bool:
 
 
 def give_freed_memory_back() -> None:
-    """Return what is free now to the system, e.g. after a model was let go of."""
+    """Return what is free now to the system and to the GPU, e.g. after a model was let go of.
+
+    Hooks and watched methods tie a pipeline's parts in circles, which only the garbage collector opens.
+    """
+    import torch
+
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
     libc = _glibc()
     if libc is not None:
         libc.malloc_trim(0)

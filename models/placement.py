@@ -14,8 +14,6 @@ OFFLOADS: tuple[Offload, ...] = get_args(Offload)
 
 ACTIVATIONS = 5.0
 """GiB that a step and the decoder need beside the weights of one part, at the sizes of the cards."""
-TEXT_ENCODER = 11.0
-"""GiB of the largest text encoder among the open models (UMT5-XXL in 16 bits)."""
 LAYERS = 6.0
 """GiB that is enough where only a few layers at a time are on the device."""
 
@@ -158,7 +156,7 @@ def _fit(card: ModelCard, machine: Machine, dtype: str, rounded: bool) -> tuple[
     wide = 2.0 if dtype == "float32" and card.memory_gb > 4 else 1.0  # cards count 16 bits a weight
     whole = card.memory_gb * wide
     network = card.parameters_b * 2e9 / 2**30 * wide
-    other = min(max(whole - network, 0.0), TEXT_ENCODER * wide)
+    other = min(max(whole - network, 0.0), card.text_encoder_gb * wide)
     largest, halved = max(network, other), max(network / 2, other)
     if free >= whole:
         return "none", "full", "all of it on the device"
@@ -173,15 +171,16 @@ def _fit(card: ModelCard, machine: Machine, dtype: str, rounded: bool) -> tuple[
     return "group", "full", f"a few layers at a time, {lacking}"
 
 
-def this_machine() -> Machine:
-    """Ask torch and the system what there is."""
+def this_machine(wishes: Wishes | str | None = None) -> Machine:
+    """Ask torch and the system what there is: of several CUDA devices, on the one that is wished."""
     import psutil
     import torch
 
     ram = psutil.virtual_memory().available / 2**30
     if not torch.cuda.is_available():
         return Machine(ram_gb=ram)
-    free, _ = torch.cuda.mem_get_info()
+    device = wishes.device if isinstance(wishes, Wishes) else wishes
+    free, _ = torch.cuda.mem_get_info(device if device and device.startswith("cuda") else None)
     return Machine(free / 2**30, torch.cuda.is_bf16_supported(), ram)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +34,7 @@ def place(pipeline: Any, placement: Placement, disk: Path | None = None) -> Any:
     networks = [module for name in NETWORKS if (module := getattr(pipeline, name, None)) is not None]
     for network in networks:
         if placement.storage == "float8":
-            network.enable_layerwise_casting(
-                storage_dtype=torch.float8_e4m3fn, compute_dtype=getattr(torch, placement.dtype)
-            )
+            _store_in_float8(network, getattr(torch, placement.dtype))
         if placement.attention:
             _set_attention(network, placement.attention)
         if placement.cache:
@@ -51,22 +52,48 @@ def place(pipeline: Any, placement: Placement, disk: Path | None = None) -> Any:
     return _offload_layers(pipeline, placement, disk)
 
 
-def _offload_layers(pipeline: Any, placement: Placement, disk: Path | None) -> Any:
-    """A few layers at a time on the device, fetched ahead by a stream of their own."""
-    import tempfile
-
+def _store_in_float8(network: Any, compute_dtype: Any) -> None:
+    """Keep a network's weights in 8 bits; LoRA weights that are put beside them stay in those of the sums."""
     import torch
 
-    where: dict[str, Any] = {}
-    if placement.offload == "disk":
-        where["offload_to_disk_path"] = str(disk or tempfile.mkdtemp(prefix="studio-layers-"))
-    pipeline.enable_group_offload(
-        onload_device=torch.device(placement.device),
-        offload_type="leaf_level",
-        use_stream=placement.device.startswith("cuda"),
-        **where,
-    )
+    network.enable_layerwise_casting(storage_dtype=torch.float8_e4m3fn, compute_dtype=compute_dtype)
+    for module in network.modules():
+        weight = getattr(module, "weight", None)
+        if weight is not None and weight.dtype == torch.float8_e4m3fn:
+            module.compute_dtype = compute_dtype  # where peft looks for it
+
+
+def _offload_layers(pipeline: Any, placement: Placement, disk: Path | None) -> Any:
+    """A few layers at a time on the device, fetched ahead by a stream of their own.
+
+    diffusers names the files of layers by their places in a part, so every network has a folder of its own.
+    The other parts stay in main memory: from disk, weights that two layers share and what a part keeps beside
+    its layers do not come back.
+    """
+    import torch
+    from diffusers.hooks import apply_group_offloading
+
+    folder = _layers_folder(pipeline, disk) if placement.offload == "disk" else None
+    for name, part in pipeline.components.items():
+        if isinstance(part, torch.nn.Module):
+            on_disk = folder is not None and name in NETWORKS
+            apply_group_offloading(
+                part,
+                onload_device=torch.device(placement.device),
+                offload_type="leaf_level",
+                use_stream=placement.device.startswith("cuda"),
+                offload_to_disk_path=str(folder / name) if folder is not None and on_disk else None,
+            )
     return pipeline
+
+
+def _layers_folder(pipeline: Any, disk: Path | None) -> Path:
+    """Where layers lie on disk; a temporary folder is gone with the pipeline."""
+    if disk is not None:
+        return disk
+    folder = tempfile.mkdtemp(prefix="studio-layers-")
+    weakref.finalize(pipeline, shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
 
 
 def _set_attention(network: Any, backend: str) -> None:

@@ -14,11 +14,27 @@ import torch
 
 from models.conditioning import Lora
 
+
+def _moved(embeds: Any, device: Any) -> Any:
+    """Tensors, alone or in tuples and lists, on a device; those that are there already are the same."""
+    if isinstance(embeds, torch.Tensor):
+        return embeds.to(device)
+    return type(embeds)(_moved(each, device) for each in embeds) if type(embeds) in (tuple, list) else embeds
+
+
+def _device_of(embeds: Any) -> Any:
+    """Where the first tensor lies; the CPU if there is none."""
+    if isinstance(embeds, torch.Tensor):
+        return embeds.device
+    found = [_device_of(each) for each in embeds if each is not None] if type(embeds) in (tuple, list) else []
+    return found[0] if found else torch.device("cpu")
+
+
 PLAIN = (str, int, float, bool, type(None), torch.device, torch.dtype)
 
 
 class PromptMemory:
-    """What `encode_prompt` of one pipeline gave, for the prompts last used.
+    """What `encode_prompt` of one pipeline gave, for the prompts last used; kept in main memory.
 
     Args:
         pipeline: any diffusers pipeline.
@@ -48,11 +64,14 @@ class PromptMemory:
                 return encode(*args, **kwargs)
             asked = (tuple(loras), args, tuple(sorted(kwargs.items())))
             if asked not in self._known:
-                self._known[asked] = encode(*args, **kwargs)
+                given = encode(*args, **kwargs)
+                self._known[asked] = _device_of(given), _moved(given, "cpu")
+                if len(self._known) > self._entries:
+                    self._known.popitem(last=False)
+                return given
             self._known.move_to_end(asked)
-            if len(self._known) > self._entries:
-                self._known.popitem(last=False)
-            return self._known[asked]
+            device, embeds = self._known[asked]
+            return _moved(embeds, device)
 
         self._pipeline.encode_prompt = remembered
         try:

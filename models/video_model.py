@@ -49,6 +49,7 @@ class ModelCard:
         guidance_scale: default classifier-free guidance; 1 turns it off.
         takes_guidance, takes_negative: whether guidance can be chosen, and whether a negative prompt is read.
         shift: the authors' timestep shift of the flow; None keeps the checkpoint's own.
+        precise: parts of the pipeline that stay in 32 bits, as the authors have them.
         options: further arguments of the pipeline's call with the authors' values, by name.
         takes_text, takes_image: what a first chunk can be made from: words alone, or a guide image.
         takes_last_image, needs_last_image: whether the chunk can, or must, be led to a given last frame.
@@ -56,6 +57,7 @@ class ModelCard:
         prefix_frames: how many frames at the end of a chunk condition the next one; 1 is the last frame only,
             0 a model that makes clips from words alone.
         partner: name of the image-to-video card that continues the clips of a card with `prefix_frames` 0.
+        text_encoder_gb: of that, the largest text encoder in 16 bits.
         memory_gb: memory needed for weights and one run, in GiB; an estimate except for the embedded model.
         max_prompt_chars: longest prompt taken, in characters.
         notes: one sentence on what it is good for.
@@ -90,6 +92,7 @@ class ModelCard:
     takes_guidance: bool = True
     takes_negative: bool = True
     shift: float | None = None
+    precise: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict, hash=False)
     takes_text: bool = True
     takes_image: bool = True
@@ -98,6 +101,7 @@ class ModelCard:
     reads_prompt: bool = True
     prefix_frames: int = 1
     partner: str = ""
+    text_encoder_gb: float = 11.0
     memory_gb: float = 1.0
     max_prompt_chars: int = 2000
     notes: str = ""

@@ -111,7 +111,7 @@ def load_pipeline(
             pipeline = pipeline_class.from_pretrained(
                 where,
                 revision=card.revision or None,
-                dtype=dtype,
+                dtype=_dtypes(card, dtype),
                 local_files_only=is_folder,
                 use_safetensors=True,
                 **rounding,
@@ -132,6 +132,14 @@ def load_pipeline(
             if is_folder and name not in loaded:
                 check_names(module, Path(where) / name, card.title)
     return pipeline
+
+
+def _dtypes(card: ModelCard, dtype: Any) -> Any:
+    """The dtype of all parts, or of each."""
+    import torch
+
+    precise = dict.fromkeys(card.precise, torch.float32)
+    return {"default": dtype, **precise} if precise else dtype
 
 
 def _from_files(networks: Networks, folder: Path, dtype: Any, title: str) -> dict[str, Any]:

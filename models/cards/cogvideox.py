@@ -54,6 +54,7 @@ IMAGE_5B = replace(
     source="THUDM/CogVideoX-5b-I2V",
     licence="https://huggingface.co/THUDM/CogVideoX-5b-I2V/blob/main/LICENSE",
     fixed_size=True,
+    options={"use_dynamic_cfg": True},
     takes_text=False,
     takes_image=True,
     prefix_frames=1,

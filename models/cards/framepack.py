@@ -19,6 +19,7 @@ INVERTED = ModelCard(
     name="framepack",
     title="FramePack (13B)",
     family="framepack",
+    text_encoder_gb=16,
     pipeline_class="HunyuanVideoFramepackPipeline",
     source="lllyasviel/FramePackI2V_HY",
     parts={"lllyasviel/FramePackI2V_HY": NETWORK, **SHARED},

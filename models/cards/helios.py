@@ -10,6 +10,7 @@ CARDS = (
         name="helios",
         title="Helios Base (14B)",
         family="helios",
+        precise=("vae",),
         pipeline_class="HeliosPipeline",
         source="BestWishYsh/Helios-Base",
         licence="https://huggingface.co/BestWishYsh/Helios-Base",

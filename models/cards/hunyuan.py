@@ -11,6 +11,7 @@ TEXT = ModelCard(
     name="hunyuan",
     title="HunyuanVideo (13B)",
     family="hunyuan",
+    text_encoder_gb=16,
     pipeline_class="HunyuanVideoPipeline",
     source="hunyuanvideo-community/HunyuanVideo",
     licence="https://huggingface.co/tencent/HunyuanVideo/blob/main/LICENSE",

@@ -11,6 +11,7 @@ TEXT = ModelCard(
     name="hunyuan-1.5",
     title="HunyuanVideo 1.5, 480p (8.3B)",
     family="hunyuan15",
+    text_encoder_gb=16,
     pipeline_class="HunyuanVideo15Pipeline",
     source="hunyuanvideo-community/HunyuanVideo-1.5-Diffusers-480p_t2v",
     licence="https://huggingface.co/tencent/HunyuanVideo-1.5/blob/main/LICENSE",

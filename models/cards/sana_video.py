@@ -10,6 +10,7 @@ CARDS = (
         name="sana-video",
         title="SANA-Video 480p (2B)",
         family="sana_video",
+        precise=("vae",),
         pipeline_class="SanaVideoPipeline",
         source="Efficient-Large-Model/SANA-Video_2B_480p_diffusers",
         licence="https://huggingface.co/Efficient-Large-Model/SANA-Video_2B_480p_diffusers",

@@ -11,6 +11,7 @@ DF_540P = ModelCard(
     name="skyreels-v2-1.3b",
     title="SkyReels-V2 Diffusion Forcing 1.3B, 540p",
     family="skyreels",
+    precise=("vae",),
     pipeline_class="SkyReelsV2DiffusionForcingPipeline",
     source="Skywork/SkyReels-V2-DF-1.3B-540P-Diffusers",
     licence="https://huggingface.co/Skywork/SkyReels-V2-DF-1.3B-540P-Diffusers",

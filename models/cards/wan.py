@@ -13,6 +13,7 @@ TEXT_1_3B = ModelCard(
     name="wan2.1-t2v-1.3b",
     title="Wan 2.1 T2V 1.3B",
     family="wan",
+    precise=("vae",),
     pipeline_class="WanPipeline",
     source="Wan-AI/Wan2.1-T2V-1.3B-Diffusers",
     licence="Apache-2.0",

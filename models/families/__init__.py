@@ -52,6 +52,9 @@ class Family(Protocol):
     def passes(self, conditioning: Conditioning) -> int:
         """How many times the call goes through its steps; without it, once."""
 
+    def generator_device(self, pipeline: Any) -> Any:
+        """Where a run draws its noise; without it, on the CPU, so that a seed is the same everywhere."""
+
 
 def _named(card: ModelCard) -> type[Any]:
     import diffusers
@@ -66,6 +69,7 @@ DEFAULTS: dict[str, Any] = {
     "variant": lambda pipeline, conditioning: pipeline,
     "result": lambda output, conditioning: output.frames,
     "passes": lambda conditioning: 1,
+    "generator_device": lambda pipeline: "cpu",
 }
 
 

@@ -31,9 +31,13 @@ def pipeline_class(card: ModelCard) -> type[Any]:
             if whole:
                 return HunyuanVideoFramepackPipeline.from_pretrained(where, **settings)
             dtype, revision = settings.get("dtype"), settings.pop("revision", None)
+            rounding = getattr(settings.pop("quantization_config", None), "quant_mapping", {})
             parts = {
                 "transformer": HunyuanVideoFramepackTransformer3DModel.from_pretrained(
-                    where, revision=revision, torch_dtype=dtype
+                    where,
+                    revision=revision,
+                    torch_dtype=dtype,
+                    quantization_config=rounding.get("transformer"),
                 ),
                 "feature_extractor": SiglipImageProcessor.from_pretrained(
                     VISION, subfolder="feature_extractor"

@@ -45,6 +45,11 @@ def arguments(conditioning: Conditioning) -> dict[str, Any]:
     }
 
 
+def generator_device(pipeline: Any) -> Any:
+    """Where the network is: the noise on an image is drawn there by torch itself."""
+    return pipeline._execution_device
+
+
 def result(output: Any, conditioning: Conditioning) -> Any:
     """The window after its guide."""
     return after_guide(output.frames, conditioning)

@@ -1,5 +1,6 @@
 """LoRA files on a real, tiny pipeline."""
 
+import shutil
 from functools import partial
 
 import numpy as np
@@ -11,12 +12,15 @@ pytest.importorskip("peft")
 from diffusers import WanPipeline
 from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict
+from safetensors.torch import save_file
 
 from models.adapters import Adapters
 from models.catalog import card
 from models.conditioning import Lora
 from models.diffusers_run import DiffusersRun
 from models.errors import InputError
+from models.placement import Placement
+from models.placing import place
 from tests.models.tiny_wan import tiny_wan, wan_arguments, wan_decode
 from tests.tiny import tiny_lingen
 
@@ -89,6 +93,46 @@ def test_runs_with_different_files_can_be_suspended_side_by_side(begin, files):
         run.advance(step)
         other.advance(step)
     np.testing.assert_array_equal(run.finish().frames, expected.frames)
+
+
+def test_a_lora_counts_beside_a_network_in_float8(files):
+    pipeline = place(tiny_wan(), Placement("cpu", "float32", "", storage="float8"))
+    adapters = Adapters(pipeline, "Tiny")
+    how = {"seed": 0, "num_inference_steps": 2, "fps": 8}
+    clips = []
+    for loras in ((), (Lora(files[0]),)):
+        run = DiffusersRun(pipeline, wan_arguments(), wan_decode, before=partial(adapters.use, loras), **how)
+        clips.append(run.finish())
+    assert difference(*clips) > 0
+
+
+def held(pipeline, name):
+    """The names of the files that a network holds and counts."""
+    network = getattr(pipeline, name)
+    return network.active_adapters() if getattr(network, "_hf_peft_config_loaded", False) else []
+
+
+def test_a_pair_for_high_and_low_noise_goes_into_the_network_that_each_is_for(files, tmp_path):
+    pipeline = tiny_wan()
+    pipeline.register_modules(transformer_2=tiny_wan().transformer)
+    paths = [tmp_path / f"style_{word}_noise.safetensors" for word in ("high", "low")]
+    for file, path in zip(files, paths, strict=True):
+        shutil.copy(file, path)
+    adapters = Adapters(pipeline, "Tiny")
+    adapters.use([Lora(path) for path in paths])
+    assert held(pipeline, "transformer") == ["lora_0"]
+    assert held(pipeline, "transformer_2") == ["lora_1"]
+    adapters.use([Lora(files[0])])
+    assert held(pipeline, "transformer") == held(pipeline, "transformer_2") == ["lora_2"]
+
+
+def test_a_file_that_does_not_fit_leaves_nothing_switched_on(begin, pipeline, files, tmp_path):
+    plain = begin().finish()
+    other = tmp_path / "other.safetensors"
+    save_file({"transformer.blocks.0.attn1.to_q.lora_A.weight": torch.ones(3, 5)}, other)
+    with pytest.raises(InputError, match="cannot be used with Tiny"):
+        begin(Lora(files[0]), Lora(other)).finish()
+    np.testing.assert_array_equal(begin().finish().frames, plain.frames)
 
 
 def test_what_is_no_lora_is_told_in_a_sentence(pipeline, tmp_path):

@@ -1,11 +1,19 @@
 """A placement carried out on a real, tiny pipeline."""
 
+import gc
+
+import numpy as np
 import pytest
 import torch
 
+from models.catalog import card
+from models.diffusers_run import DiffusersModel
 from models.errors import InputError
+from models.families import family
 from models.placement import Placement
 from models.placing import place
+from models.weights import load_pipeline
+from tests.contract.cases import tiny
 from tests.models.tiny_wan import tiny_wan, wan_arguments
 
 
@@ -40,3 +48,29 @@ def test_freed_memory_is_kept_where_the_model_runs_on_the_cpu(device, kept, monk
     monkeypatch.setattr("models.placing.keep_freed_memory", lambda: calls.append(True))
     place(tiny_wan(), Placement(device, "float32", ""))
     assert bool(calls) is kept
+
+
+@pytest.mark.parametrize("name", ["wan2.2-t2v-a14b", "ltx-0.9.5"])
+def test_layers_on_disk_give_the_clip_that_layers_in_memory_give(name, tmp_path):
+    """Two networks of one shape each get their own weights back, and a decoder keeps its statistics."""
+    small = tiny(card(name), tmp_path / "weights")
+
+    def clip(offload):
+        pipeline = load_pipeline(
+            family(small.family).pipeline_class(small), small, tmp_path / "weights", torch.float32
+        )
+        place(pipeline, Placement("cpu", "float32", "", offload=offload), tmp_path / "layers")
+        model = DiffusersModel(small, pipeline)
+        return model.begin(model.encode("a fox"), 0, 3).finish().frames
+
+    np.testing.assert_array_equal(clip("disk"), clip("none"))
+    assert any((tmp_path / "layers" / "transformer").iterdir())
+
+
+def test_a_temporary_folder_of_layers_is_gone_with_its_pipeline(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    pipeline = place(tiny_wan(), Placement("cpu", "float32", "", offload="disk"))
+    assert list(tmp_path.glob("studio-layers-*"))
+    del pipeline
+    gc.collect()
+    assert not list(tmp_path.glob("studio-layers-*"))

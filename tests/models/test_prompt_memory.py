@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from models.conditioning import Lora
-from models.prompt_memory import PromptMemory
+from models.prompt_memory import PromptMemory, _device_of, _moved
 
 
 class Encoder:
@@ -60,3 +60,11 @@ def test_outside_of_it_the_pipeline_is_as_it_was(pipeline: Encoder) -> None:
     with pytest.raises(RuntimeError, match="broken"), PromptMemory(pipeline).used():
         raise RuntimeError("broken")
     assert vars(pipeline) == {"asked": []}
+
+
+def test_embeds_of_every_shape_are_moved_together() -> None:
+    given = (torch.zeros(2), None, [torch.ones(1)])
+    assert _device_of(given) == torch.device("cpu")
+    moved = _moved(given, "meta")
+    assert _device_of(moved).type == moved[2][0].device.type == "meta"
+    assert moved[1] is None
