@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from studio.errors import InputError
@@ -9,6 +10,8 @@ from studio.timeline import ChunkRequest, LoraChoice
 
 if TYPE_CHECKING:
     from models.video_model import ModelCard
+    from studio.settings import Settings
+    from studio.workers.contract import Worker
 
 MAX_CANDIDATES = 32
 MAX_SEED = 2**32 - 1
@@ -69,6 +72,30 @@ def read_lora(text: str) -> LoraChoice:
         raise InputError(
             f"A LoRA is written as its name, or as name:weight with a weight from -4 to 4, not {text!r}."
         ) from error
+
+
+def offered(worker: Worker, settings: Settings) -> list[ModelCard]:
+    """The models that can be chosen.
+
+    Where strangers share the studio, none of them has it fetch tens of gigabytes: only models whose weights
+    are here are offered, and the one that it opens with.
+    """
+    cards = worker.cards()
+    if not settings.shared:
+        return cards
+    return [card for card in cards if card.name == settings.model or worker.is_here(card.name)]
+
+
+def check_offered(models: Iterable[str], cards: Sequence[ModelCard]) -> None:
+    """Check that models can be chosen.
+
+    Raises:
+        InputError: naming the first that cannot, and those that can.
+    """
+    names = [card.name for card in cards]
+    for model in models:
+        if model not in names:
+            raise InputError(f"The model {model} is not offered by this studio. Choose {' or '.join(names)}.")
 
 
 def check_title(title: str) -> str:

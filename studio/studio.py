@@ -54,8 +54,6 @@ class Studio:
         self._submitting = threading.Lock()
         self._maker = Maker(self.store, self.worker)
 
-    # Life
-
     def start(self, *, warm: bool | None = None) -> Studio:
         """Take up work: remove what a crash left behind, and load the first model.
 
@@ -81,8 +79,8 @@ class Studio:
     # Models
 
     def cards(self) -> list[ModelCard]:
-        """Every model that can be chosen."""
-        return self.worker.cards()
+        """Every model that can be chosen: where strangers share the studio, those whose weights are here."""
+        return checks.offered(self.worker, self.settings)
 
     def card(self, name: str) -> ModelCard:
         """The card of that name.
@@ -223,10 +221,12 @@ class Studio:
         """
         if not 1 <= len(requests) <= checks.MAX_SEGMENTS:
             raise InputError(f"A film is made of 1 to {checks.MAX_SEGMENTS} segments, not {len(requests)}.")
-        checked = []
-        for index, made in enumerate(handed_over_film(requests, self.card, continues=continues)):
-            goes_on = continues or index > 0
-            checked.append(checks.check_request(self.card(made.model), made, continues=goes_on))
+        made = handed_over_film(requests, self.card, continues=continues)
+        checked = [
+            checks.check_request(self.card(each.model), each, continues=continues or index > 0)
+            for index, each in enumerate(made)
+        ]
+        checks.check_offered((each.model for each in made), self.cards())
         self.store.check_disk()
         return checked
 

@@ -137,10 +137,8 @@ class Page(layout.Parts):
         if project.head is None:
             return {}
         last = project.segment(project.head).request
-        try:
-            return self.composer.filled(self.studio.card(last.model), last)
-        except InputError:  # a film that was made with other models than are known here
-            return {}
+        card = next((each for each in self.studio.cards() if each.name == last.model), None)
+        return {} if card is None else self.composer.filled(card, last)  # others made films elsewhere
 
     def listed(self, where: Where) -> "list[ProjectSummary]":
         """All projects; those that this browser began where strangers share the studio."""

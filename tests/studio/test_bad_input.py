@@ -168,3 +168,12 @@ def test_a_lora_that_is_not_there_fails_the_job_in_a_sentence(studio, request_):
     assert view.state == "failed"
     assert "There is no LoRA called 'nothing'" in view.error
     assert studio.project(project.id) == project
+
+
+def test_where_strangers_share_the_studio_only_models_whose_weights_are_here_are_offered(
+    studio, request_, monkeypatch
+):
+    monkeypatch.setattr(studio, "settings", studio.settings.model_copy(update={"shared": True}))
+    assert [card.name for card in studio.cards()] == ["pocket"]
+    with pytest.raises(InputError, match=r"is not offered by this studio\. Choose pocket"):
+        studio.check([request_.model_copy(update={"model": "wan2.1-t2v-14b"})])
