@@ -133,10 +133,13 @@ class Page(layout.Parts):
         return {**changes, self.where: {**seen.where, **held}}
 
     def settings_of(self, project: Project) -> Drawn:
-        """The inputs as the newest chunk of a film was made, with which it goes on."""
-        if project.head is None:
+        """The inputs as what waits for a pick was asked for, or the newest chunk of the film."""
+        if project.gallery is not None:
+            last = project.gallery.request
+        elif project.head is not None:
+            last = project.segment(project.head).request
+        else:
             return {}
-        last = project.segment(project.head).request
         card = next((each for each in self.studio.cards() if each.name == last.model), None)
         return {} if card is None else self.composer.filled(card, last)  # others made films elsewhere
 

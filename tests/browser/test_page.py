@@ -115,6 +115,7 @@ def test_a_reload_comes_back_to_the_running_work_and_sees_it_finish(server, open
     expect(page.locator(".job")).to_be_visible()
     assert "project=" in page.url
     page.reload()
+    expect(page.locator("#steps input[type=number]")).to_have_value("50")  # as it was asked for
     second_tab = open_page(page.url)
     expect(segments(page)).to_have_count(1)
     expect(segments(second_tab)).to_have_count(1)
@@ -154,7 +155,9 @@ def test_undo_restart_and_another_ending(server, open_page) -> None:
     page.get_by_role("button", name="Undo").click()
     expect(segments(page)).to_have_count(1)
     expect(page.locator(".others li")).to_have_count(1)
-    make_segment(page, "")  # empty: the same prompt goes on
+    expect(page.get_by_role("option")).to_have_count(2)  # those that it was chosen from
+    small(page, candidates=3)
+    make_segment(page, "", candidates=3)  # empty: the same prompt goes on
     expect(page.locator(".segment .caption b").last).to_have_text("A rocket on the ground")
     page.locator(".others button").click()
     expect(page.locator(".segment .caption b").last).to_have_text("The rocket rises")
