@@ -50,6 +50,7 @@ def test_a_finished_run_from_an_image_is_the_plain_call(image, begin, picture, p
         width=image.card.width,
         num_frames=9,
         guidance_scale=6,
+        use_dynamic_cfg=True,
         max_sequence_length=16,
     )
     np.testing.assert_array_equal(begin(image, image.encode("a fox", guide=guide)).finish().frames, expected)
