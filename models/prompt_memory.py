@@ -11,24 +11,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from accelerate.utils import find_device, send_to_device
 
 from models.conditioning import Lora
-
-
-def _moved(embeds: Any, device: Any) -> Any:
-    """Tensors, alone or in tuples and lists, on a device; those that are there already are the same."""
-    if isinstance(embeds, torch.Tensor):
-        return embeds.to(device)
-    return type(embeds)(_moved(each, device) for each in embeds) if type(embeds) in (tuple, list) else embeds
-
-
-def _device_of(embeds: Any) -> Any:
-    """Where the first tensor lies; the CPU if there is none."""
-    if isinstance(embeds, torch.Tensor):
-        return embeds.device
-    found = [_device_of(each) for each in embeds if each is not None] if type(embeds) in (tuple, list) else []
-    return found[0] if found else torch.device("cpu")
-
 
 PLAIN = (str, int, float, bool, type(None), torch.device, torch.dtype)
 
@@ -65,13 +50,13 @@ class PromptMemory:
             asked = (tuple(loras), args, tuple(sorted(kwargs.items())))
             if asked not in self._known:
                 given = encode(*args, **kwargs)
-                self._known[asked] = _device_of(given), _moved(given, "cpu")
+                self._known[asked] = find_device(given), send_to_device(given, "cpu")
                 if len(self._known) > self._entries:
                     self._known.popitem(last=False)
                 return given
             self._known.move_to_end(asked)
             device, embeds = self._known[asked]
-            return _moved(embeds, device)
+            return send_to_device(embeds, device or "cpu")
 
         self._pipeline.encode_prompt = remembered
         try:

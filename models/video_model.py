@@ -57,8 +57,8 @@ class ModelCard:
         prefix_frames: how many frames at the end of a chunk condition the next one; 1 is the last frame only,
             0 a model that makes clips from words alone.
         partner: name of the image-to-video card that continues the clips of a card with `prefix_frames` 0.
-        text_encoder_gb: of that, the largest text encoder in 16 bits.
         memory_gb: memory needed for weights and one run, in GiB; an estimate except for the embedded model.
+        text_encoder_gb: of that, the largest text encoder in 16 bits.
         max_prompt_chars: longest prompt taken, in characters.
         notes: one sentence on what it is good for.
     """

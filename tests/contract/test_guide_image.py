@@ -11,6 +11,7 @@ from models import download
 from models.catalog import card
 from models.errors import InputError
 from models.guide_image import draw, drawing_size
+from models.placement import Wishes
 from studio.cli import app
 from tests.tiny_image import tiny_stable_diffusion
 
@@ -45,6 +46,12 @@ def test_it_is_drawn_in_the_shape_of_the_clip_at_no_more_than_the_image_models_a
     assert drawn_height % 8 == drawn_width % 8 == 0
     assert drawn_height / drawn_width == pytest.approx(height / width, rel=0.05)
     assert drawn_height * drawn_width < 512 * 512 * 1.05
+
+
+def test_wishes_for_the_video_models_network_are_not_those_of_the_image_model(source):
+    wishes = Wishes(device="cpu", cache=0.1, attention="flash")
+    image = draw("a fox", 0, WIDE, source=source, device=wishes, num_inference_steps=2)
+    np.testing.assert_array_equal(image, picture(source))
 
 
 def test_it_can_have_another_size_than_the_models_own(source):

@@ -6,7 +6,7 @@ import pytest
 
 from models.catalog import card
 from models.errors import InputError
-from models.placement import Machine, Wishes, choose
+from models.placement import Machine, Wishes, choose, this_machine
 
 SMALL = card("pocket")
 LARGE = dataclasses.replace(SMALL, title="Large", memory_gb=20, parameters_b=4)
@@ -94,3 +94,20 @@ def test_cuda_where_there_is_none_is_refused():
 def test_offloading_without_a_cuda_device_is_refused():
     with pytest.raises(InputError, match="Offloading needs a CUDA device"):
         choose(SMALL, NO_GPU, Wishes(offload="group"))
+
+
+def test_a_text_encoder_that_does_not_fit_beside_a_step_has_the_layers_offloaded():
+    ltx_2 = card("ltx-2")
+    machine = Machine(24, bfloat16=True, ram_gb=128)
+    assert choose(ltx_2, machine).offload == "group"
+    assert choose(dataclasses.replace(ltx_2, text_encoder_gb=11), machine).offload == "model"
+
+
+def test_of_several_devices_the_wished_one_is_asked_for_its_memory(monkeypatch):
+    asked = []
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda: True)
+    monkeypatch.setattr("torch.cuda.mem_get_info", lambda device: asked.append(device) or (2**34, 2**35))
+    for wished in (Wishes(device="cuda:1"), "cuda:1", "cpu", None):
+        assert this_machine(wished).cuda_memory_gb == 16
+    assert asked == ["cuda:1", "cuda:1", None, None]

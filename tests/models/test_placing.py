@@ -1,6 +1,8 @@
 """A placement carried out on a real, tiny pipeline."""
 
 import gc
+import weakref
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from models.catalog import card
 from models.diffusers_run import DiffusersModel
 from models.errors import InputError
 from models.families import family
-from models.placement import Placement
+from models.placement import Placement, Wishes
 from models.placing import place
 from models.weights import load_pipeline
 from tests.contract.cases import tiny
@@ -65,6 +67,26 @@ def test_layers_on_disk_give_the_clip_that_layers_in_memory_give(name, tmp_path)
 
     np.testing.assert_array_equal(clip("disk"), clip("none"))
     assert any((tmp_path / "layers" / "transformer").iterdir())
+
+
+def test_parts_that_the_authors_keep_in_32_bits_stay_so(tmp_path):
+    small = tiny(card("wan2.1-t2v-1.3b"), tmp_path)
+    pipeline = load_pipeline(family("wan").pipeline_class(small), small, tmp_path, torch.bfloat16)
+    assert (pipeline.vae.dtype, pipeline.transformer.dtype) == (torch.float32, torch.bfloat16)
+
+
+def test_a_closed_model_leaves_no_weights_behind(tmp_path):
+    small = tiny(card("wan2.1-t2v-1.3b"), tmp_path)
+    model = DiffusersModel.load(small, device=Wishes(device="cpu", cache=0.1), source=tmp_path)
+    left = [weakref.ref(getattr(model._pipeline, part)) for part in ("vae", "transformer", "text_encoder")]
+    model.close()
+    assert [ref() for ref in left] == [None] * 3
+
+
+def test_helios_draws_its_noise_where_its_network_is():
+    pipeline = SimpleNamespace(_execution_device=torch.device("cuda:1"))
+    assert family("helios").generator_device(pipeline) == torch.device("cuda:1")
+    assert family("wan").generator_device(pipeline) == "cpu"
 
 
 def test_a_temporary_folder_of_layers_is_gone_with_its_pipeline(tmp_path, monkeypatch):

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from models.conditioning import Lora
-from models.prompt_memory import PromptMemory, _device_of, _moved
+from models.prompt_memory import PromptMemory
 
 
 class Encoder:
@@ -62,9 +63,29 @@ def test_outside_of_it_the_pipeline_is_as_it_was(pipeline: Encoder) -> None:
     assert vars(pipeline) == {"asked": []}
 
 
-def test_embeds_of_every_shape_are_moved_together() -> None:
-    given = (torch.zeros(2), None, [torch.ones(1)])
-    assert _device_of(given) == torch.device("cpu")
-    moved = _moved(given, "meta")
-    assert _device_of(moved).type == moved[2][0].device.type == "meta"
-    assert moved[1] is None
+def test_embeds_wait_in_main_memory_and_come_back_where_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[str] = []
+    monkeypatch.setattr("models.prompt_memory.find_device", lambda given: "cuda:1")
+    monkeypatch.setattr(
+        "models.prompt_memory.send_to_device", lambda given, device: sent.append(device) or given
+    )
+    pipeline = Encoder()
+    memory = PromptMemory(pipeline)
+    for _ in range(2):
+        with memory.used():
+            pipeline.encode_prompt("a fox")
+    assert sent == ["cpu", "cuda:1"]
+
+
+def test_embeds_of_every_shape_are_remembered() -> None:
+    class Several(Encoder):
+        def encode_prompt(self, prompt: str, device: object = None) -> Any:
+            return super().encode_prompt(prompt), None, [torch.ones(1)]
+
+    pipeline = Several()
+    memory = PromptMemory(pipeline)
+    for _ in range(2):
+        with memory.used():
+            embeds, nothing, others = pipeline.encode_prompt("a fox")
+            assert (embeds.tolist(), nothing, others) == ([1, 1], None, [torch.ones(1)])
+    assert pipeline.asked == ["a fox"]
