@@ -48,6 +48,8 @@ def extend(
     requests: Sequence[ChunkRequest],
     guide: Frames | None,
     last_image: Frames | None = None,
+    *,
+    continues: bool = False,
 ) -> Generator[Begun | Kept | Event, None, None]:
     """Algorithm 1: search, finish the best candidate, and let its end guide the next chunk.
 
@@ -59,6 +61,7 @@ def extend(
         requests: one a chunk.
         guide: `[n, H, W, 3]` uint8: an image, or the end of the film so far; None for text alone.
         last_image: `[H, W, 3]` uint8 picture that the last chunk is led to, or None.
+        continues: whether the guide is the end of a film.
 
     Yields:
         `Begun` and, for each attempt, what the search and the full run yield, `Finished` last; after more
@@ -69,7 +72,11 @@ def extend(
         best: tuple[int, Finished] | None = None
         for attempt in range(1 + RETRIES):
             task = Task(
-                new_id(), _with_other_noises(request, attempt), guide_for(request, worker, guide), ending
+                new_id(),
+                _with_other_noises(request, attempt),
+                guide_for(request, worker, guide),
+                ending,
+                continues=continues or index > 0,
             )
             yield Begun(index, task, attempt)
             made = yield from _attempt(worker, task)

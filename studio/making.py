@@ -146,7 +146,8 @@ class Maker:
     def _task(self, key: str, project: Project, request: ChunkRequest, parent: str | None) -> Task:
         """What a chunk that continues `parent` is made from."""
         guide = guide_for(request, self._worker, self._end(project, request, parent))
-        return Task(key, request, guide, self._last_image(project, request))
+        last_image = self._last_image(project, request)
+        return Task(key, request, guide, last_image, continues=parent is not None)
 
     def _last_image(self, project: Project, request: ChunkRequest) -> Frames | None:
         """`[H, W, 3]` uint8: the picture that a chunk is led to, or None."""

@@ -23,7 +23,7 @@ GATES = {
     "sqlmodel": ("studio/store",),
     "sqlalchemy": ("studio/store",),
     "sqlite3": ("studio/store",),
-    "cv2": ("models/metrics/",),
+    "cv2": ("models/metrics/", "models/seam.py"),
     "matplotlib": ("studio/evaluation/",),
     "typer": ("studio/cli", "models/pocket/"),
 }

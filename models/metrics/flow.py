@@ -5,11 +5,11 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from models.clip import Frames
-from models.errors import InputError
 
 Flow = NDArray[np.float32]
 
@@ -22,16 +22,7 @@ def optical_flow(frames: Frames) -> Flow:
 
     Returns:
         `[T-1, H, W, 2]`: pixels to the right and pixels down.
-
-    Raises:
-        InputError: if OpenCV is not installed.
     """
-    try:
-        import cv2
-    except ImportError as error:
-        raise InputError(
-            'Optical flow needs OpenCV. Install it with `.venv/bin/pip install -e ".[evaluation]"`.'
-        ) from error
     method: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in np.ascontiguousarray(frames)]
     return np.stack([method.calc(before, after, None) for before, after in itertools.pairwise(grey)])

@@ -2,7 +2,8 @@
 
 A backdrop has two layers, drawn at twice the size of their units. What is far away (sky, sun, clouds) stays
 in the picture whatever the camera does. What is near passes by, and looks the same everywhere: wherever a
-film has come to, it can go on.
+film has come to, it can go on. Whatever has a shape of its own stays clear of the middle, where the subject
+is: a small network cannot tell a tree from the head before it.
 """
 
 from __future__ import annotations
@@ -46,12 +47,21 @@ TINTS: dict[str, tuple[float, float, float]] = {
 
 
 class Canvas:
-    """A layer under way: shapes in units of the frame, colours already tinted for the time of day."""
+    """A layer under way: shapes in units of the frame, colours already tinted for the time of day.
+
+    In one that is `upright`, the camera goes up or down.
+    """
 
     def __init__(
-        self, rng: np.random.Generator, time: str, weather: str, width: int = VIEW, height: int = VIEW
+        self,
+        rng: np.random.Generator,
+        time: str,
+        weather: str,
+        width: int = VIEW,
+        height: int = VIEW,
+        upright: bool = False,
     ) -> None:
-        self.rng, self.time, self.weather = rng, time, weather
+        self.rng, self.time, self.weather, self.upright = rng, time, weather, upright
         self.width, self.height = width, height
         self.image = Image.new("RGBA", (width * SCALE, height * SCALE))
         self.draw = ImageDraw.Draw(self.image)
@@ -59,7 +69,7 @@ class Canvas:
     def places(self, apart: float, beyond: float = 40) -> Iterator[float]:
         """Middles of what returns again and again, about so far apart, from beyond one side to the other."""
         x = float(self.rng.uniform(-apart, 0)) - beyond
-        while x < self.width + beyond:
+        while x < max(self.width, self.height) + beyond:
             yield x
             x += apart * float(self.rng.uniform(0.85, 1.15))
 
@@ -94,6 +104,11 @@ class Canvas:
         ys = y + amplitude * np.sin(xs / length * 2 * np.pi + phase)
         self.polygon([*zip(xs.tolist(), ys.tolist(), strict=True), (self.width + 4, 140), (-4, 140)], colour)
 
+    def clear_of_the_middle(self) -> tuple[float, float]:
+        """Two places, in units of the width, one on either side of the subject."""
+        left, right = float(self.rng.uniform(0.08, 0.22)), float(self.rng.uniform(0.78, 0.92))
+        return (left, right) if self.rng.random() < 0.5 else (right, left)
+
     def sky(self, clouds: int = 1) -> None:
         """Sky of this hour, with sun or moon, and clouds; grey when it rains or snows."""
         top, bottom = (np.array(c, float) for c in SKIES[self.time])
@@ -101,18 +116,18 @@ class Canvas:
             grey = np.array(self.tinted((168, 178, 190)), float)
             top, bottom = top * 0.35 + grey * 0.55, bottom * 0.35 + grey * 0.65
         self.gradient(tuple(top), tuple(bottom))
-        x = self.rng.uniform(12, self.width - 12)
+        here, there = (side * self.width for side in self.clear_of_the_middle())
         if self.weather in ("none", "stars"):
             light: dict[str, Colour] = {
                 "day": (255, 236, 120),
                 "dusk": (255, 214, 120),
                 "night": (240, 240, 214),
             }
-            self.ellipse(x, 52 if self.time == "dusk" else 20, 10, 10, light[self.time])
+            self.ellipse(here, 34 if self.time == "dusk" else 18, 10, 10, light[self.time])
             if self.time == "night":
-                self.ellipse(x + 5, 18, 8, 8, (22, 28, 70))
+                self.ellipse(here + 5, 16, 8, 8, (22, 28, 70))
         for _ in range(clouds):
-            self.cloud(self.rng.uniform(0, self.width), self.rng.uniform(10, 34), self.rng.uniform(0.8, 1.2))
+            self.cloud(there, self.rng.uniform(12, 24), self.rng.uniform(0.8, 1.1))
 
     def cloud(self, x: float, y: float, size: float) -> None:
         """Three ellipses of one colour."""
@@ -129,31 +144,24 @@ class Canvas:
 def _meadow(canvas: Canvas) -> None:
     canvas.wave(66, 9, 120, canvas.tinted((112, 186, 96)))
     canvas.wave(80, 5, 150, canvas.tinted((92, 176, 72)))
-    for x in canvas.places(76):
-        foot, crown = canvas.rng.uniform(76, 82), canvas.rng.uniform(13, 18)
-        canvas.box(x - 3, foot - 20, x + 3, foot + 4, canvas.tinted((126, 84, 50)))
-        canvas.ellipse(x, foot - 26, crown, crown * 0.95, canvas.pick((54, 136, 66), (72, 150, 60)))
+    for x in canvas.places(38):
+        foot, blade = canvas.rng.uniform(112, 124), canvas.tinted((44, 122, 52))
+        for lean in (-6, 0, 6):
+            canvas.polygon([(x - 3 + lean / 3, foot), (x + lean, foot - 11), (x + 3 + lean / 3, foot)], blade)
     flowers: tuple[Colour, ...] = ((255, 240, 110), (255, 255, 255), (250, 120, 150))
-    for x in canvas.places(30):
-        canvas.ellipse(x, canvas.rng.uniform(96, 124), 3, 3, canvas.pick(*flowers))
+    for x in canvas.places(26):
+        canvas.ellipse(x, canvas.rng.uniform(108, 122), 3.5, 3.5, canvas.pick(*flowers))
 
 
 def _sea(canvas: Canvas) -> None:
-    canvas.gradient(canvas.tinted((64, 150, 214)), canvas.tinted((16, 84, 168)), 60)
-    for x in canvas.places(112):
-        wide = canvas.rng.uniform(22, 30)
-        canvas.box(x - 2, 38, x + 2, 58, canvas.tinted((134, 92, 56)))
-        for side in (-1, 1):
-            canvas.ellipse(x + 8 * side, 40, 11, 5, canvas.tinted((52, 150, 84)))
-        canvas.ellipse(x, 62, wide, 8, canvas.tinted((238, 208, 140)))
     canvas.gradient(canvas.tinted((64, 150, 214)), canvas.tinted((16, 84, 168)), 62)
     for y in (76, 92, 108):
         canvas.wave(y, 3, 32, canvas.tinted((60 - y // 4, 166 - y // 2, 226 - y // 3)))
-        for x in canvas.places(64):
-            canvas.ellipse(x, y + 6 + canvas.rng.uniform(0, 5), 10, 1.8, canvas.tinted((206, 236, 250)))
-    for x in canvas.places(96):
-        base = canvas.rng.uniform(84, 92)
-        canvas.polygon([(x - 6, base), (x, base - 16), (x + 6, base)], canvas.tinted((226, 66, 52)))
+    for x in canvas.places(24):
+        canvas.ellipse(x, canvas.rng.uniform(104, 124), 9, 2, canvas.tinted((206, 236, 250)))
+    for x in canvas.places(76):
+        base = canvas.rng.uniform(116, 123)
+        canvas.polygon([(x - 6, base), (x, base - 15), (x + 6, base)], canvas.tinted((226, 66, 52)))
         canvas.box(x - 4, base - 8, x + 4, base - 4, canvas.tinted((250, 246, 240)))
 
 
@@ -166,29 +174,25 @@ def _snow(canvas: Canvas) -> None:
         )
         canvas.polygon([(x - cap, top + 15), (x, top), (x + cap, top + 15)], canvas.tinted((244, 248, 255)))
     canvas.wave(78, 4, 130, canvas.tinted((226, 236, 248)))
-    for x in canvas.places(58):
-        for step in range(2):
-            base = 82 - step * 9
-            canvas.polygon([(x - 9 + step * 2, base), (x, base - 18), (x + 9 - step * 2, base)],
-                           canvas.tinted((46, 112, 92)))  # fmt: skip
     canvas.wave(92, 3, 170, canvas.tinted((246, 250, 255)))
+    for x in canvas.places(46):
+        base = canvas.rng.uniform(114, 124)
+        canvas.polygon([(x - 7, base), (x, base - 16), (x + 7, base)], canvas.tinted((46, 112, 92)))
 
 
 def _desert(canvas: Canvas) -> None:
-    middles = list(canvas.places(130))
-    for x in middles:
+    for x in canvas.places(130):
         canvas.polygon([(x - 34, 76), (x, 40), (x + 34, 76)], canvas.tinted((222, 176, 104)))
         canvas.polygon([(x, 40), (x + 34, 76), (x + 10, 76)], canvas.tinted((190, 142, 80)))
     canvas.wave(72, 6, 140, canvas.tinted((240, 200, 122)))
     canvas.wave(88, 6, 180, canvas.tinted((230, 182, 100)))
     green = canvas.tinted((64, 140, 80))
-    for middle in middles:
-        x = middle + canvas.rng.uniform(50, 80)
-        canvas.box(x - 3, 58, x + 3, 90, green)
-        canvas.box(x - 11, 68, x, 73, green)
-        canvas.box(x - 11, 60, x - 7, 73, green)
-        canvas.box(x, 72, x + 11, 77, green)
-        canvas.box(x + 7, 64, x + 11, 77, green)
+    for x in canvas.places(60):
+        foot = canvas.rng.uniform(116, 124)
+        canvas.box(x - 2.5, foot - 17, x + 2.5, foot, green)
+        canvas.box(x - 8, foot - 9, x + 8, foot - 5, green)
+    for x in canvas.places(44):
+        canvas.ellipse(x, canvas.rng.uniform(108, 122), 6, 3, canvas.tinted((158, 112, 70)))
 
 
 def _street(canvas: Canvas) -> None:
@@ -217,18 +221,24 @@ def _street(canvas: Canvas) -> None:
         dash += 36
 
 
+def _beside_the_path(canvas: Canvas, apart: float, depth: float) -> Iterator[tuple[float, float]]:
+    """Places on either side of where the camera goes, over or under its middle if it goes left or right."""
+    view = (WIDTH - VIEW) / 2
+    for along in canvas.places(apart):
+        across = canvas.rng.uniform(0, depth)
+        across = view + (across if canvas.rng.random() < 0.5 else VIEW - across)
+        yield (across, along) if canvas.upright else (along, across)
+
+
 def _space(canvas: Canvas) -> None:
-    for y in canvas.places(36):
-        x, r = canvas.rng.uniform(0, WIDTH), canvas.rng.uniform(3.5, 5.5)
+    for x, y in _beside_the_path(canvas, 20, 20):
+        r = canvas.rng.uniform(3.5, 5.5)
         canvas.ellipse(x, y, r, r * 0.8, (150, 132, 124))
     planets: tuple[Colour, ...] = ((222, 120, 84), (96, 164, 220), (206, 170, 110), (150, 196, 140))
-    for y in canvas.places(92, beyond=20):
-        colour = planets[int(canvas.rng.integers(4))]
-        x, r = canvas.rng.uniform(0, WIDTH), canvas.rng.uniform(12, 20)
+    for x, y in _beside_the_path(canvas, 56, 12):
+        colour, r = planets[int(canvas.rng.integers(4))], canvas.rng.uniform(9, 14)
         canvas.ellipse(x, y, r, r, colour)
         canvas.ellipse(x - r * 0.25, y - r * 0.25, r * 0.6, r * 0.6, tuple(min(255, c + 24) for c in colour))  # type: ignore[arg-type]
-        moon = (x + canvas.rng.uniform(60, 116)) % WIDTH
-        canvas.ellipse(moon, y + canvas.rng.uniform(30, 60), 9, 9, (170, 170, 184))
 
 
 def _room(canvas: Canvas) -> None:
@@ -243,20 +253,19 @@ def _room(canvas: Canvas) -> None:
     canvas.box(0, 92, WIDTH, VIEW, dimmed(176, 120, 74))
     canvas.box(0, 89, WIDTH, 93, dimmed(250, 246, 238))
     for x in canvas.places(124):
-        canvas.box(x - 22, 14, x + 22, 60, dimmed(252, 250, 244))
+        canvas.box(x - 22, 6, x + 22, 36, dimmed(252, 250, 244))
         for left in (x - 19, x + 1.5):
-            canvas.box(left, 17, left + 17.5, 57, SKIES[canvas.time][1])
-        canvas.box(x + 50, 22, x + 74, 50, dimmed(120, 80, 50))
-        canvas.box(x + 53, 25, x + 71, 47, canvas.pick((240, 130, 100), (110, 170, 200), (240, 210, 110)))
+            canvas.box(left, 9, left + 17.5, 33, SKIES[canvas.time][1])
+        canvas.box(x + 50, 8, x + 74, 32, dimmed(120, 80, 50))
+        canvas.box(x + 53, 11, x + 71, 29, canvas.pick((240, 130, 100), (110, 170, 200), (240, 210, 110)))
     rug = ((196, 80, 84), (80, 120, 170), (110, 150, 100))[int(canvas.rng.integers(3))]
     for x in canvas.places(170, beyond=70):
         canvas.ellipse(x, 112, 62, 11, dimmed(*rug))
 
 
 def _sky(canvas: Canvas) -> None:
-    for number in range(7):
-        x = canvas.rng.uniform(0, WIDTH)
-        canvas.cloud(x, 8 + number * 25 + canvas.rng.uniform(-6, 6), canvas.rng.uniform(0.9, 1.5))
+    for x, y in _beside_the_path(canvas, 27, 16):
+        canvas.cloud(x, y, canvas.rng.uniform(0.7, 1.2))
 
 
 DRAWERS: dict[str, Callable[[Canvas], None]] = {
@@ -265,8 +274,11 @@ DRAWERS: dict[str, Callable[[Canvas], None]] = {
 }  # fmt: skip
 
 
-def draw_backdrop(setting: str, time: str, weather: str, seed: int) -> Backdrop:
-    """The setting at this hour and in this weather; details depend on the seed."""
+def draw_backdrop(setting: str, time: str, weather: str, seed: int, upright: bool = False) -> Backdrop:
+    """The setting at this hour and in this weather; details depend on the seed.
+
+    With `upright`, the camera goes up or down, so what passes by is on the left and on the right.
+    """
     rng = np.random.default_rng(seed)
     far = Canvas(rng, time, weather)
     if setting == "space":
@@ -277,7 +289,7 @@ def draw_backdrop(setting: str, time: str, weather: str, seed: int) -> Backdrop:
         for _ in range(20):
             x, y = rng.uniform(0, VIEW), rng.uniform(2, VIEW if setting in HIGH else 62)
             far.ellipse(x, y, 1.3, 1.3, (255, 252, 224))
-    near = Canvas(rng, time, weather, WIDTH, WIDTH if setting in HIGH else VIEW)
+    near = Canvas(rng, time, weather, WIDTH, WIDTH if setting in HIGH else VIEW, upright)
     DRAWERS[setting](near)
     return Backdrop(np.asarray(far.image)[..., :3], np.asarray(near.image))
 

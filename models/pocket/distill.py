@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.pocket.generator import SHIFT, build_generator, frames_known, velocity_of
+from models.pocket.generator import SHIFT, build_generator, coded_again, frames_known, velocity_of
 from models.pocket.train_generator import GeneratorTraining, carry_out, published_weights
 from models.pocket.training import Progress, compile_blocks
 from models.pocket.training_set import Batch, GeneratorSettings
@@ -180,9 +180,11 @@ class Distillation(GeneratorTraining):
         steps, clean, text, mask = self.settings.steps, batch.clean, batch.text, batch.mask
         start = torch.randint(1, steps + 1, (len(clean),), generator=self.generator) / steps
         given = draw_given(clean.shape[0], clean.shape[2], self.generator, batch.known).to(clean)
-        faulty = self.faulty_frames(clean, given.any(1), text, mask)
-        if faulty is not None:
-            clean = torch.where(given[:, None, :, None, None] == 1, faulty, clean)
+        seen = self.faulty_frames(clean, given.any(1), text, mask)
+        if batch.lost is not None:
+            seen = coded_again(clean if seen is None else seen, batch.lost)
+        if seen is not None:
+            clean = torch.where(given[:, None, :, None, None] == 1, seen, clean)
         begun, weight = start.to(clean), batch.weight
         return distillation_loss(self.worker, self.teacher, clean, noise, begun, given, text, mask, weight)
 

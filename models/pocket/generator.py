@@ -114,6 +114,20 @@ def as_made(
     return noisy - share * velocity_of(model, noisy, timesteps, text, mask)
 
 
+def coded_again(clips: Tensor, lost: Tensor) -> Tensor:
+    """Clips [B, C, F, h, w] whose first latent frames are as they are after decoding and encoding.
+
+    That is how a film's last frames come back to the generator. What it makes next should be as crisp as they
+    were before, or a film gets softer with every chunk, and its seams flicker.
+
+    Args:
+        clips: as they were encoded first.
+        lost: what the second coding changes, [B, C, n, h, w].
+    """
+    count = lost.shape[2]
+    return torch.cat([clips[:, :, :count] + lost, clips[:, :, count:]], dim=2)
+
+
 def flow_loss(
     model: torch.nn.Module,
     clean: Tensor,

@@ -14,12 +14,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from diffusers import AutoencoderKLLTXVideo
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from models.errors import InputError
-from models.pocket.autoencoder import encode, load_autoencoder
+from models.pocket.autoencoder import decode, encode, load_autoencoder
 from models.pocket.captions import caption
 from models.pocket.corpus import cast
 from models.pocket.emphasis import latent_cells
@@ -32,6 +33,8 @@ CAPTIONS = 6
 STREAM = {"clips": 0, "stills": 3, "turns": 5}
 """Of the random numbers, so that clips and pictures show different scenes."""
 HELD_OUT_SEED = 900_000
+GIVEN = 3
+"""Latent frames at most that a clip goes on from, and of which what coding takes is kept."""
 
 
 @dataclass(frozen=True)
@@ -42,11 +45,14 @@ class LatentSet:
         latents: normalised latents [N, 24, F, 8, 8] in float16; F = 5 for clips, 1 for pictures.
         captions: several captions of each.
         subjects: the cells in which a subject is, bool [N, F, 8, 8].
+        lost: how the first latent frames differ if they are those of decoded frames, [N, 24, 3, 8, 8] in
+            float16; zero where that was not looked at, and none for pictures.
     """
 
     latents: Tensor
     captions: list[list[str]]
     subjects: Tensor
+    lost: Tensor | None
 
 
 @dataclass(frozen=True)
@@ -91,12 +97,35 @@ def render_shard(path: Path, kind: str, seed: int) -> None:
     write_whole(path, lambda part: save_file({"frames": torch.from_numpy(frames)}, part, metadata))
 
 
-def encode_shard(source: Path, target: Path, vae: torch.nn.Module, batch: int) -> None:
-    """Encode a rendered shard."""
+def encoded_again(vae: AutoencoderKLLTXVideo, frames: np.ndarray) -> Tensor:
+    """Latents [n, 24, 3, 8, 8] of the first nine frames of clips, as they are once they have been decoded.
+
+    A clip that goes on from another begins with that one's end, whose frames hang on those before. So the
+    frames are coded backwards here, and the first ones last.
+    """
+    backwards = np.ascontiguousarray(frames[:, 4 * (GIVEN - 1) :: -1])
+    decoded = decode(vae, encode(vae, backwards))
+    return encode(vae, np.ascontiguousarray(decoded[:, ::-1]))
+
+
+def encode_shard(
+    source: Path, target: Path, vae: AutoencoderKLLTXVideo, batch: int, again: bool = False
+) -> None:
+    """Encode a rendered shard; with `again`, keep also what encoding decoded frames changes."""
     with safe_open(source, "pt") as shard:
         frames, metadata = shard.get_tensor("frames").numpy(), shard.metadata()
-    latents = torch.cat([encode(vae, frames[i : i + batch]) for i in range(0, len(frames), batch)])
-    write_whole(target, lambda part: save_file({"latents": latents.half()}, part, metadata))
+    batches = [frames[i : i + batch] for i in range(0, len(frames), batch)]
+    latents = torch.cat([encode(vae, each) for each in batches])
+    kept = {"latents": latents.half()}
+    if again:
+        second = torch.cat([encoded_again(vae, each) for each in batches])
+        kept["lost"] = (second - latents[:, :, :GIVEN]).half()
+    write_whole(target, lambda part: save_file(kept, part, metadata))
+
+
+def is_encoded_again(kind: str, seed: int) -> bool:
+    """Of clips every fourth shard, of those that turn to something else all, of pictures none."""
+    return kind == "turns" or (kind == "clips" and seed % 4 == 1)
 
 
 def make_latents(
@@ -117,7 +146,7 @@ def make_latents(
         if not rendered.exists():
             render_shard(rendered, kind, seed)
         if vae is not None:
-            encode_shard(rendered, encoded, vae, BATCH[kind])
+            encode_shard(rendered, encoded, vae, BATCH[kind], is_encoded_again(kind, seed))
         yield f"{rendered.name} {'rendered' if vae is None else 'encoded'}"
 
 
@@ -134,13 +163,18 @@ def load_latents(work: Path, kind: str, held: bool = False) -> LatentSet:
     latents: list[Tensor] = []
     captions: list[list[str]] = []
     subjects: list[Tensor] = []
+    lost: list[Tensor] = []
     for file in files:
         drawn = draw_shard(kind, int(file.stem.split("-")[1]))
         with safe_open(file, "pt") as shard:
             latents.append(shard.get_tensor("latents"))
+            known = "lost" in shard.keys()  # noqa: SIM118 - not a dict
+            lost.append(shard.get_tensor("lost") if known else torch.zeros_like(latents[-1][:, :, :GIVEN]))
             captions += json.loads(shard.metadata()["captions"])
         subjects += [
             torch.from_numpy(latent_cells(scene, shown, latents[-1].shape[-1]))
             for scene, shown in zip(drawn.scenes, drawn.shown, strict=True)
         ]
-    return LatentSet(torch.cat(latents), captions, torch.stack(subjects))
+    return LatentSet(
+        torch.cat(latents), captions, torch.stack(subjects), None if kind == "stills" else torch.cat(lost)
+    )

@@ -235,7 +235,8 @@ def _through(
 
 def _view(scene: Scene, frames: np.ndarray, size: int) -> torch.Tensor:
     """The backdrop through the camera, float ``[n, 3, size, size]`` of 0 to 255."""
-    backdrop = draw_backdrop(scene.setting, scene.time, scene.weather, scene.seed)
+    upright = bool(scene.actors) and scene.actors[0].motion in ("up", "down")
+    backdrop = draw_backdrop(scene.setting, scene.time, scene.weather, scene.seed, upright)
     right, down, zoom = camera_path(scene, frames)
     zooms, moves = np.ptp(zoom) > 0, np.ptp(right) + np.ptp(down) > 0
     still = slice(0, 1)

@@ -16,7 +16,14 @@ from torch import Tensor, nn
 from models.lingen import LinGenPipeline, LinGenTransformer3DModel
 from models.pocket.autoencoder import load_autoencoder
 from models.pocket.emphasis import channel_weights
-from models.pocket.generator import as_made, build_generator, build_scheduler, draw_timesteps, flow_loss
+from models.pocket.generator import (
+    as_made,
+    build_generator,
+    build_scheduler,
+    coded_again,
+    draw_timesteps,
+    flow_loss,
+)
 from models.pocket.latents import load_latents
 from models.pocket.team import Team
 from models.pocket.text_encoder import load_text_encoder
@@ -228,6 +235,8 @@ class GeneratorTraining:
         clean, text, mask = batch.clean, batch.text, batch.mask
         timesteps = draw_timesteps(clean.shape[0], clean.shape[2], self.generator, batch.known).to(clean)
         given = self.faulty_frames(clean, (timesteps == 0).any(1), text, mask)
+        if batch.lost is not None:
+            given = coded_again(clean if given is None else given, batch.lost)
         return flow_loss(self.worker, clean, timesteps, noise, text, mask, given, batch.weight)
 
     def faulty_frames(self, clean: Tensor, continued: Tensor, text: Tensor, mask: Tensor) -> Tensor | None:

@@ -59,6 +59,8 @@ class Batch:
         text, mask: text states [B, L, D] and which of them are real [B, L].
         weight: of each error, as the latents.
         known: latent frames that are given to all; None to draw them for each.
+        lost: what coding takes from the first latent frames, added where they are given, [B, C, n, h, w];
+            None for pictures.
     """
 
     clean: Tensor
@@ -66,6 +68,7 @@ class Batch:
     mask: Tensor
     weight: Tensor
     known: tuple[int, ...] | None = None
+    lost: Tensor | None = None
 
     def to(self, device: torch.device) -> Batch:
         """The same on a device."""
@@ -75,6 +78,7 @@ class Batch:
             text=self.text.to(device),
             mask=self.mask.to(device),
             weight=self.weight.to(device),
+            lost=None if self.lost is None else self.lost.to(device),
         )
 
 
@@ -122,4 +126,5 @@ class TrainingSet:
             captions.append(None if chance < self.settings.drop_text else options[choice % len(options)])
         weight = loss_weights(source.subjects[picks], self.channels, self.settings.subject_weight)
         known = BEFORE_A_TURN if kind == "turns" else None
-        return Batch(source.latents[picks].float(), *self.text(captions), weight, known)
+        lost = None if source.lost is None else source.lost[picks].float()
+        return Batch(source.latents[picks].float(), *self.text(captions), weight, known, lost)

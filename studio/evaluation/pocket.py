@@ -29,6 +29,7 @@ from models.scoring.clip_space import ClipSpace
 from models.scoring.guide import GuideScorer
 from models.scoring.motion import MotionScorer
 from models.scoring.prompt import PromptScorer
+from models.seam import smooth_seam
 from models.video_model import VideoModel
 from studio.errors import InputError
 from studio.evaluation.pocket_cases import OUTSIDE, Case, draw_cases, outside_cases
@@ -191,7 +192,7 @@ def continuations(lab: Laboratory, moving: list[tuple[Case, Clip]]) -> None:
     for case, clip in moving[: lab.plan.continuations]:
         for length in sorted({1, max(prefix_lengths(card))}, reverse=True):
             guide = clip.tail(length).copy()
-            continued = lab.make(case.prompt, case.seed + 1_000_000, guide)
+            continued = smooth_seam(lab.make(case.prompt, case.seed + 1_000_000, guide), guide, length)
             film = np.concatenate([clip.frames, continued.frames[length:]])
             origin = f"continued from {length} frame{'s' if length > 1 else ''}"
             seam(lab.tally, origin, film, len(clip))

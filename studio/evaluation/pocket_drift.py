@@ -9,6 +9,7 @@ from models.clip import Clip, Frames
 from models.conditioning import Conditioning
 from models.continuation import prefix
 from models.scoring import rank
+from models.seam import smooth_seam
 from models.video_model import Scorer, VideoModel
 from studio.search import Finished, Rough, best, k_step, naive
 
@@ -58,6 +59,8 @@ def chain(
             previews = k_step(begin, seeds, steps, min(model.card.preview_steps, steps), look)
             chosen = best(event for event in previews if isinstance(event, Rough)).seed
         clip = next(event.clip for event in naive(begin, chosen, steps) if isinstance(event, Finished))
+        if index:
+            clip = smooth_seam(clip, end, conditioning.num_guide_frames)
         new = clip.without_first(conditioning.num_guide_frames)
         similarities.append(cosine(new, guide))
         end = prefix(clip.frames, model.card)

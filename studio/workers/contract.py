@@ -25,12 +25,14 @@ class Task:
         request: what was asked.
         guide: `[n, H, W, 3]` uint8 frames that the chunk begins with, or None for text alone.
         last_image: `[H, W, 3]` uint8 picture that the chunk is led to, or None.
+        continues: whether the guide is the end of a film, whose next frames the chunk shows.
     """
 
     key: str
     request: ChunkRequest
     guide: Frames | None = None
     last_image: Frames | None = None
+    continues: bool = False
 
 
 class Worker(Protocol):

@@ -23,7 +23,7 @@ from studio import search
 from studio.errors import CancelledError, InputError
 from studio.search import Decoded, Finished, Live, Rough, Step
 from studio.settings import Settings
-from studio.timeline import ChunkRequest, LoraChoice
+from studio.timeline import LoraChoice
 from studio.workers.contract import Task
 
 LOOK_AFTER = 2.0
@@ -222,7 +222,7 @@ class LocalWorker:
                 for event in search.finish(run, partial(self._look, _size(task))):
                     if isinstance(event, Finished):
                         self._decode_seconds[_size(task)] = event.decode_seconds or 0.0
-                        clip = _in_colours(task.request, session.conditioning, event.clip)
+                        clip = _as_shown(task, session.conditioning, event.clip)
                         guides = session.conditioning.num_guide_frames
                         yield Decoded(seed, clip, guides)
                         scores, _ = self._judge(session.conditioning, clip)
@@ -327,11 +327,16 @@ class LocalWorker:
         return clip
 
 
-def _in_colours(request: ChunkRequest, conditioning: Conditioning, clip: Clip) -> Clip:
-    """The clip in the colours of the guide that it repeats, where that is asked for."""
-    if not request.match_colours or conditioning.guide is None or conditioning.num_guide_frames == 0:
+def _as_shown(task: Task, conditioning: Conditioning, clip: Clip) -> Clip:
+    """The clip in the colours of the guide that it repeats, if that is asked for, and with a smooth seam."""
+    from models.seam import smooth_seam
+
+    guide, repeated = conditioning.guide, conditioning.num_guide_frames
+    if guide is None or repeated == 0:
         return clip
-    return Clip(match_colours(clip.frames, conditioning.guide[0]), clip.fps)
+    if task.request.match_colours:
+        clip = Clip(match_colours(clip.frames, guide[0]), clip.fps)
+    return smooth_seam(clip, guide, repeated) if task.continues else clip
 
 
 def _size(task: Task) -> tuple[str, int, int, int]:

@@ -1,14 +1,9 @@
 """Optical flow of clips in which a patch of grain moves by whole pixels."""
 
-import sys
-
 import numpy as np
 import pytest
 
-from models.errors import InputError
 from models.metrics.flow import direction, mean_flow, optical_flow
-
-pytest.importorskip("cv2")
 
 
 def moving(right, down, num_frames=5):
@@ -47,9 +42,3 @@ def test_flow_is_in_pixels_to_the_right_and_down():
 def test_what_moves_twice_as_fast_flows_more():
     still, slow, fast = (mean_flow(moving(speed, 0)) for speed in (0, 2, 4))
     assert still < 0.01 < slow < fast
-
-
-def test_a_missing_library_is_told(monkeypatch):
-    monkeypatch.setitem(sys.modules, "cv2", None)
-    with pytest.raises(InputError, match=r"pip install -e \"\.\[evaluation\]\""):
-        optical_flow(moving(1, 0))

@@ -22,7 +22,6 @@ from studio.evaluation.pocket_report import Figure, PocketReport, Tally, show
 from studio.evaluation.report import Machine
 from studio.media import count_frames
 
-pytest.importorskip("cv2")
 MACHINE = Machine(processor="a processor", cores=2, threads=1, torch="2.11", python="3.11")
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from models.clip import Clip
+from models.seam import smooth_seam
 from studio.errors import InputError
 from studio.search import Decoded, Finished, Live, Rough, Step
 from studio.settings import Settings
@@ -129,6 +131,16 @@ def test_a_clip_gets_the_colours_of_its_guide_where_that_is_asked_for(worker, re
     )
     assert np.abs(matched[0].mean((0, 1)) - (200, 40, 90)).max() < 3  # clipped to 0..255
     assert np.abs(as_made[0].mean((0, 1)) - (200, 40, 90)).max() > 5
+
+
+def test_the_seam_is_smoothed_where_a_film_goes_on_but_not_where_it_begins(worker, request_):
+    guide = np.full((5, request_.height, request_.width, 3), 120, np.uint8)
+    begun, goes_on = (
+        clip_of(worker.finish(Task(f"continues {known}", request_, guide, continues=known), 1))
+        for known in (False, True)
+    )
+    assert not np.array_equal(begun, goes_on)
+    assert np.array_equal(goes_on, smooth_seam(Clip(begun, 8.0), guide, 5).frames)
 
 
 @pytest.mark.parametrize(("share", "decodings"), [(1e9, 4), (1e-9, 1), (0.0, 1)])

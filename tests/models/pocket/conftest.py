@@ -53,5 +53,5 @@ def encoded(tmp_path: Path) -> Path:
         name = f"{kind}-{seed:06d}.safetensors"
         pixels = torch.randint(0, 255, (4, frames, 32, 32, 3), dtype=torch.uint8)
         save_file({"frames": pixels}, tmp_path / name, {"captions": json.dumps([["a cat", "a dog"]] * 4)})
-        encode_shard(tmp_path / name, tmp_path / "latents" / name, vae, batch=3)
+        encode_shard(tmp_path / name, tmp_path / "latents" / name, vae, batch=3, again=kind == "turns")
     return tmp_path

@@ -7,6 +7,7 @@ import pytest
 
 from models.errors import InputError
 from models.pocket import corpus
+from models.pocket.backdrops import HIGH, VIEW, WIDTH, draw_backdrop
 from models.pocket.captions import caption, doing, plain_caption
 from models.pocket.scenes import (
     MOTIONS,
@@ -215,3 +216,22 @@ def test_missing_sprites_say_how_to_make_them(tmp_path) -> None:
 )
 def test_people_also_say_what_a_subject_is_doing(deed: str, gerund: str) -> None:
     assert doing(deed) == gerund
+
+
+@pytest.mark.parametrize("setting", HIGH)
+@pytest.mark.parametrize("upright", [False, True])
+def test_what_passes_by_in_the_air_leaves_the_path_of_the_subject_free(setting: str, upright: bool) -> None:
+    cover = np.stack(
+        [draw_backdrop(setting, "day", "none", seed, upright).near[..., 3] for seed in range(20)]
+    )
+    path = slice(WIDTH - VIEW // 4, WIDTH + VIEW // 4)  # in pixels: two to a unit
+    along, across = cover[:, path].any(), cover[:, :, path].any()
+    assert (along, across) == ((True, False) if upright else (False, True))
+
+
+@pytest.mark.parametrize("time", ["day", "dusk", "night"])
+def test_sun_and_moon_stay_beside_the_subject(time: str) -> None:
+    for seed in range(20):
+        far = draw_backdrop("desert", time, "none", seed).far.astype(int)
+        middle = far[: VIEW // 2, VIEW - VIEW // 4 : VIEW + VIEW // 4]
+        assert np.ptp(middle, axis=1).max() < 8

@@ -1,5 +1,6 @@
 import json
 
+import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
@@ -7,19 +8,21 @@ from safetensors import safe_open
 from models.errors import InputError
 from models.lingen import LinGenPipeline
 from models.pocket import latents
+from models.pocket.autoencoder import decode, encode
 from models.pocket.generator import (
     FRAMES_KNOWN,
     as_made,
     build_generator,
+    coded_again,
     draw_timesteps,
     flow_loss,
     frames_known,
 )
-from models.pocket.latents import HELD_OUT_SEED, load_latents
+from models.pocket.latents import GIVEN, HELD_OUT_SEED, encoded_again, load_latents
 from models.pocket.team import Team
 from models.pocket.train_generator import GeneratorSettings, MixedOptimizer, publish, train_generator
 from models.pocket.training_set import TrainingSet
-from tests.tiny import tiny_lingen
+from tests.tiny import tiny_lingen, tiny_vae
 
 
 def rng(seed=0):
@@ -154,6 +157,32 @@ def test_encoded_shards_keep_their_captions(encoded):
     assert clips.latents.shape == (4, 8, 5, 2, 2)
     assert stills.latents.shape == (4, 8, 1, 2, 2)
     assert clips.captions == [["a cat", "a dog"]] * 4
+
+
+def test_what_a_second_coding_takes_is_kept_of_the_first_frames(encoded):
+    turns = load_latents(encoded, "turns")
+    assert turns.lost.shape == (4, 8, GIVEN, 2, 2)
+    assert turns.lost.abs().max() > 0
+
+
+def test_where_it_was_not_looked_at_nothing_is_lost(encoded):
+    assert not load_latents(encoded, "clips").lost.any()
+    assert load_latents(encoded, "stills").lost is None
+
+
+def test_the_first_frames_are_coded_last_as_those_of_a_film_are():
+    frames = np.random.default_rng(0).integers(0, 255, (2, 17, 32, 32, 3), dtype=np.uint8)
+    vae = tiny_vae()
+    again = encoded_again(vae, frames)
+    backwards = decode(vae, encode(vae, np.ascontiguousarray(frames[:, 8::-1])))
+    torch.testing.assert_close(again[:, :, :1], encode(vae, np.ascontiguousarray(backwards[:, -1:])))
+
+
+def test_given_frames_are_seen_as_they_are_after_a_second_coding():
+    clips, lost = torch.zeros(2, 3, 5, 4, 4), torch.ones(2, 3, GIVEN, 4, 4)
+    seen = coded_again(clips, lost)
+    assert seen[:, :, :GIVEN].eq(1).all()
+    assert seen[:, :, GIVEN:].eq(0).all()
 
 
 def test_held_out_clips_are_kept_apart(encoded):
