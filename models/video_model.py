@@ -48,6 +48,7 @@ class ModelCard:
         preview_steps: default k of a k-step preview.
         guidance_scale: default classifier-free guidance; 1 turns it off.
         takes_guidance, takes_negative: whether guidance can be chosen, and whether a negative prompt is read.
+        negative_prompt: the authors' own, which the page and the command line begin with.
         shift: the authors' timestep shift of the flow; None keeps the checkpoint's own.
         precise: parts of the pipeline that stay in 32 bits, as the authors have them.
         options: further arguments of the pipeline's call with the authors' values, by name.
@@ -91,6 +92,7 @@ class ModelCard:
     steps_left_out: tuple[int, ...] = ()
     takes_guidance: bool = True
     takes_negative: bool = True
+    negative_prompt: str = ""
     shift: float | None = None
     precise: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict, hash=False)
@@ -199,7 +201,7 @@ class ModelCard:
 
         Raises:
             InputError: if it is below 1, above 30 or not a number, if the model takes no such thing, or if
-                there is a negative prompt that it would not read.
+                there is a negative prompt that it would not read, other than the authors' own.
         """
         scale = self.guidance_scale if guidance_scale is None else float(guidance_scale)
         if not self.takes_guidance and scale != self.guidance_scale:
@@ -213,7 +215,7 @@ class ModelCard:
             )
         if negative_prompt.strip() and not self.takes_negative:
             raise InputError(f"{self.title} reads no negative prompt. Leave it empty.")
-        if negative_prompt.strip() and scale == 1:
+        if negative_prompt.strip() not in ("", self.negative_prompt) and scale == 1:
             raise InputError(
                 "A negative prompt is read with guidance only. Raise the guidance scale above 1, e.g. to 2, "
                 "or leave the negative prompt empty."

@@ -108,7 +108,7 @@ def make(
     previews: Previews = "schedule",
     steps: Steps = None,
     guidance: Guidance = None,
-    negative: Negative = "",
+    negative: Negative = None,
     lora: Loras = None,
     match_colours: MatchColours = False,
     least_likeness: LeastLikeness = 0.0,

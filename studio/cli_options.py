@@ -46,7 +46,9 @@ Steps = Annotated[
 Guidance = Annotated[
     float | None, typer.Option(help="Classifier-free guidance, 1 for none; by default the model's.")
 ]
-Negative = Annotated[str | None, typer.Option(metavar="PROMPT", help="What to keep away from.")]
+Negative = Annotated[
+    str | None, typer.Option(metavar="PROMPT", help="What to keep away from; by default the model's.")
+]
 Seed = Annotated[
     int | None, typer.Option(help="Seed of the first candidate; the same seed makes the same film.")
 ]

@@ -32,7 +32,7 @@ def handed_over(request: ChunkRequest, card_of: Callable[[str], ModelCard]) -> C
     if card is first:
         return request
     changes: dict[str, object] = {"model": card.name}
-    for name in ("num_inference_steps", "preview_steps", "guidance_scale", "num_frames"):
+    for name in ("num_inference_steps", "preview_steps", "guidance_scale", "negative_prompt", "num_frames"):
         if getattr(request, name) == getattr(first, name):
             changes[name] = getattr(card, name)
     if not _legal(lambda: card.check_num_frames(request.num_frames)):

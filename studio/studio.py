@@ -76,8 +76,6 @@ class Studio:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    # Models
-
     def cards(self) -> list[ModelCard]:
         """Every model that can be chosen: where strangers share the studio, those whose weights are here."""
         return checks.offered(self.worker, self.settings)
@@ -117,6 +115,7 @@ class Studio:
             num_frames=card.num_frames,
             num_inference_steps=card.num_inference_steps,
             guidance_scale=card.guidance_scale,
+            negative_prompt=card.negative_prompt,
             preview_steps=card.preview_steps,
         )
 

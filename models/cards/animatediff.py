@@ -33,6 +33,7 @@ PLAIN = ModelCard(
     steps_left_out=(1,),
     preview_steps=8,
     guidance_scale=7.5,
+    negative_prompt="bad quality, worst quality",
     takes_image=False,
     prefix_frames=0,
     partner="svd-xt",

@@ -3,6 +3,7 @@
 Sources: diffusers' page on Helios, the authors' repository and the defaults of `HeliosPipeline`.
 """
 
+from models.cards.wan import NEGATIVE
 from models.video_model import ModelCard
 
 CARDS = (
@@ -27,6 +28,7 @@ CARDS = (
         num_inference_steps=50,
         preview_steps=8,
         guidance_scale=5.0,
+        negative_prompt=NEGATIVE,
         memory_gb=48,
         notes="One window of 33 frames at a time, from words or an image.",
     ),

@@ -31,6 +31,7 @@ LTX_095 = ModelCard(
     num_inference_steps=40,
     preview_steps=8,
     guidance_scale=3.0,
+    negative_prompt="worst quality, inconsistent motion, blurry, jittery, distorted",
     options={**DECODER, "image_cond_noise_scale": 0.025},
     takes_last_image=True,
     prefix_frames=17,
@@ -62,6 +63,7 @@ LTX_DISTILLED = replace(
     guidance_scale=1.0,
     takes_guidance=False,
     takes_negative=False,
+    negative_prompt="",
     notes="The large LTX-Video in 8 steps without guidance; continues from the last 17 frames.",
 )
 CARDS = (LTX_095, LTX_097, LTX_DISTILLED)

@@ -26,6 +26,12 @@ CARDS = (
         num_inference_steps=50,
         preview_steps=8,
         guidance_scale=6.0,
+        negative_prompt=(
+            "A chaotic sequence with misshapen, deformed limbs in heavy motion blur, sudden disappearance, "
+            "jump cuts, jerky movements, rapid shot changes, frames out of sync, inconsistent character "
+            "shapes, temporal artifacts, jitter, and ghosting effects, creating a disorienting visual "
+            "experience."
+        ),
         memory_gb=16,
         notes="Attention of linear cost: quick for its size. From words or an image.",
     ),

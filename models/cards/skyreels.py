@@ -5,6 +5,7 @@ Sources: the authors' table of recommended sizes and lengths, and diffusers' pag
 
 from dataclasses import replace
 
+from models.cards.wan import NEGATIVE
 from models.video_model import ModelCard
 
 DF_540P = ModelCard(
@@ -27,6 +28,7 @@ DF_540P = ModelCard(
     num_inference_steps=30,
     preview_steps=8,
     guidance_scale=6.0,
+    negative_prompt=NEGATIVE,
     shift=8.0,
     takes_last_image=False,
     prefix_frames=17,

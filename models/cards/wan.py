@@ -9,6 +9,14 @@ from dataclasses import replace
 
 from models.video_model import ModelCard
 
+NEGATIVE = (
+    "Bright tones, overexposed, static, blurred details, subtitles, style, works, paintings, images, static, "
+    "overall gray, worst quality, low quality, JPEG compression residue, ugly, incomplete, extra fingers, "
+    "poorly drawn hands, poorly drawn faces, deformed, disfigured, misshapen limbs, fused fingers, "
+    "still picture, messy background, three legs, many people in the background, walking backwards"
+)
+"""The authors' `sample_neg_prompt`, in the English of diffusers' examples; Helios and SkyReels-V2 too."""
+
 TEXT_1_3B = ModelCard(
     name="wan2.1-t2v-1.3b",
     title="Wan 2.1 T2V 1.3B",
@@ -30,6 +38,7 @@ TEXT_1_3B = ModelCard(
     num_inference_steps=50,
     preview_steps=8,
     guidance_scale=6.0,
+    negative_prompt=NEGATIVE,
     shift=8.0,
     takes_image=False,
     prefix_frames=0,

@@ -28,8 +28,16 @@ def test_the_defaults_of_a_card_are_within_its_limits(model):
     model.check_num_frames(model.max_frames)
     model.check_size(model.height, model.width)
     model.check_steps(model.num_inference_steps, model.preview_steps)
+    model.check_guidance(model.guidance_scale, model.negative_prompt)
     model.check_num_frames(model.min_frames or model.frame_stride + model.frame_offset)
     assert 0 <= model.prefix_frames < model.num_frames
+
+
+@pytest.mark.parametrize("model", [card("wan2.1-t2v-1.3b"), card("ltx-0.9.5")], ids=lambda model: model.name)
+def test_the_authors_negative_prompt_may_stand_where_guidance_is_turned_off(model):
+    assert model.check_guidance(1, model.negative_prompt) == 1
+    with pytest.raises(InputError, match="read with guidance only"):
+        model.check_guidance(1, "snow")
 
 
 @pytest.mark.parametrize("model", CARDS.values(), ids=CARDS)

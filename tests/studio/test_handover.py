@@ -27,8 +27,18 @@ def test_the_partner_continues_with_its_own_defaults_at_the_size_of_the_film():
 
 
 def test_what_was_chosen_by_hand_stands():
-    made = handed_over(REQUEST.model_copy(update={"num_inference_steps": 12}), CARDS.__getitem__)
-    assert made.num_inference_steps == 12
+    chosen = {"num_inference_steps": 12, "negative_prompt": "snow"}
+    made = handed_over(REQUEST.model_copy(update=chosen), CARDS.__getitem__)
+    assert (made.num_inference_steps, made.negative_prompt) == (12, "snow")
+
+
+def test_the_authors_negative_prompt_gives_way_to_that_of_the_partners_authors():
+    cards = {
+        "words": dataclasses.replace(WORDS, negative_prompt="blurry"),
+        "partner": dataclasses.replace(PARTNER, negative_prompt="static"),
+    }
+    request = REQUEST.model_copy(update={"negative_prompt": "blurry"})
+    assert handed_over(request, cards.__getitem__).negative_prompt == "static"
 
 
 def test_a_size_that_the_partner_cannot_draw_becomes_its_own():

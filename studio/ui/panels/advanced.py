@@ -48,7 +48,10 @@ def build(card: "ModelCard", of: dict[str, dict[str, Any]], lora_files: list[str
             height = gr.Slider(label="Height", elem_id="height", **of["height"])
         frames = gr.Slider(label="Frames", elem_id="frames", **of["frames"])
         negative = gr.Textbox(
-            label="Keep away from", placeholder="What should not be seen", elem_id="negative"
+            card.negative_prompt,
+            label="Keep away from",
+            placeholder="What should not be seen",
+            elem_id="negative",
         )
         match_colours = gr.Checkbox(
             label="Match the colours of the frame before",

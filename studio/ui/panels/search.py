@@ -93,11 +93,14 @@ def bind(page: "Page") -> None:
         sentence = ". ".join(each for each in (cost.sentence, first, words) if each)
         return gr.update(value=views.button_words(wanted, cost.seconds)), {"sentence": sentence}
 
-    def change_model(name: str) -> list[Any]:
+    def change_model(name: str, negative: str) -> list[Any]:
         card = studio.card(name)
+        authors = {each.negative_prompt for each in studio.worker.cards()}
+        of_card = gr.update(value=card.negative_prompt) if negative.strip() in {"", *authors} else gr.update()
         of = limits(card)
         names = ("preview_steps", "steps", "guidance", "width", "height", "frames")
-        return [*(gr.update(**of[each]) for each in names), gr.update(visible=card.takes_last_image)]
+        ending = gr.update(visible=card.takes_last_image)
+        return [*(gr.update(**of[each]) for each in names), ending, of_card]
 
     def change_strategy(strategy: str) -> list[Any]:
         k_step, many = strategy == "k-step", strategy != "naive"
@@ -105,7 +108,7 @@ def bind(page: "Page") -> None:
 
     plain: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     sliders: list[Any] = [composer.preview_steps, composer.steps, composer.guidance]
-    sliders += [composer.width, composer.height, composer.frames, composer.end_upload]
+    sliders += [composer.width, composer.height, composer.frames, composer.end_upload, composer.negative]
     # work that has got on has measured what a step takes
     changes = [page.blocks.load, page.gallery.change, page.player.change, composer.guide.change]
     changes += [composer.prompt.blur, *(each.input for each in composer.priced())]
@@ -113,7 +116,8 @@ def bind(page: "Page") -> None:
     gr.on(changes, price, [page.where, *composer.choices()], told, trigger_mode="always_last", **plain)
     shown = [composer.candidates, composer.preview_steps, composer.previews]
     composer.strategy.change(change_strategy, composer.strategy, shown, **plain)
-    page.model_changed = composer.model.input(change_model, composer.model, sliders, **plain)
+    asked = [composer.model, composer.negative]
+    page.model_changed = composer.model.input(change_model, asked, sliders, **plain)
     page.model_changed.then(price, [page.where, *composer.choices()], told, **plain)
     composer.dice.click(lambda: str(new_seed()), None, composer.seed, **plain)
     page.listen(composer.search.click, search, *composer.choices())
