@@ -11,6 +11,7 @@ from studio.timeline import ChunkRequest, LoraChoice
 if TYPE_CHECKING:
     from models.video_model import ModelCard
     from studio.settings import Settings
+    from studio.store import Store
     from studio.workers.contract import Worker
 
 MAX_CANDIDATES = 32
@@ -57,6 +58,20 @@ def check_request(card: ModelCard, request: ChunkRequest, *, continues: bool) ->
 def draws_first_frame(card: ModelCard, request: ChunkRequest, *, continues: bool) -> bool:
     """Whether a text-to-image model draws the guide image from the prompt, as nobody has given one."""
     return not (continues or request.guide or card.takes_text)
+
+
+def check_images(store: Store, project_id: str, requests: Sequence[ChunkRequest]) -> None:
+    """Check that the images which a film begins and ends with are there.
+
+    Raises:
+        InputError: if not.
+    """
+    for name in (requests[0].guide, requests[-1].last_image):
+        try:
+            if name is not None:
+                store.media_path(project_id, name)
+        except InputError as error:
+            raise InputError("An image is no longer there. Upload it again.") from error
 
 
 def read_lora(text: str) -> LoraChoice:

@@ -21,7 +21,8 @@ from typing import Any
 import psutil
 
 from studio.errors import CancelledError, InputError
-from studio.store import JobRecord, Store, disk_full
+from studio.sentences import sentence_of
+from studio.store import JobRecord, Store
 from studio.timeline import new_id, now
 
 KEPT_DAYS = 30
@@ -252,7 +253,7 @@ class Jobs:
             if not isinstance(error, InputError):
                 _LOG.exception("the job %s (%s) failed", job.record.id, kind)
             with self._changed:
-                self._end(job, "failed", error=_sentence(error))
+                self._end(job, "failed", error=sentence_of(error))
         else:
             with self._changed:
                 record = job.record
@@ -358,24 +359,6 @@ def _as_interrupted(record: JobRecord) -> JobRecord:
     if record.state == "queued":
         error = f"The studio was closed before it began with this: {record.kind}. Press the button again."
     return record.model_copy(update={"state": "interrupted", "error": error, "finished": now()})
-
-
-def _sentence(error: BaseException) -> str:
-    """What to tell a person about any error."""
-    if isinstance(error, InputError):
-        return str(error)
-    if disk_full(error):
-        return (
-            "The disk is full; what was finished is kept. Delete a project or other files, or set "
-            "STUDIO_DATA_DIR to a folder on another disk."
-        )
-    if isinstance(error, MemoryError) or "OutOfMemory" in type(error).__name__:
-        return "The memory did not suffice. Take a smaller size or fewer frames, or close other programs."
-    said = " ".join(str(error).split())[:200]
-    return (
-        f"Something went wrong inside the studio ({type(error).__name__}{': ' + said if said else ''}). "
-        "What was finished is kept. Try again; the log has the details."
-    )
 
 
 def _owner() -> str:

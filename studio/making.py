@@ -106,6 +106,7 @@ class Maker:
                     requests,
                     self._end(project, requests[0], project.head),
                     self._last_image(project, requests[-1]),
+                    continues=project.head is not None,
                 )
             ) as events:
                 recorder.follow(events, parent=project.head)

@@ -25,7 +25,7 @@ from studio.handover import handed_over_film
 from studio.making import FirstFrame, Maker
 from studio.recorder import LiveView
 from studio.settings import Settings
-from studio.timeline import ChunkRequest, Project, now, undo, with_head
+from studio.timeline import ChunkRequest, Project, media_names, now, undo, with_head, without_ending
 
 if TYPE_CHECKING:
     from models.video_model import ModelCard
@@ -124,8 +124,6 @@ class Studio:
         made = handed_over_film(requests, self.card, continues=continues)
         return costs.film_cost(made, self.store.timing, guarded=guarded)
 
-    # Projects
-
     def create_project(self, title: str = "", visitor: str = "") -> Project:
         """A new, empty project, of a visitor's where strangers share the studio.
 
@@ -202,8 +200,6 @@ class Studio:
         at, limit = Path(path), self.settings.max_upload_mb
         image = read_last_frame(at) if is_video else read_guide(at, limit)
         return self.store.write_media(project_id, ".png", lambda to: write_frames_png(image[None], to))
-
-    # Work
 
     def check(self, requests: Sequence[ChunkRequest], *, continues: bool = False) -> list[ChunkRequest]:
         """Check requests for a film that is not begun yet; guide images are not looked for.
@@ -304,7 +300,16 @@ class Studio:
         """
         return self._cut(project_id, lambda project: with_head(project, segment_id))
 
-    # Jobs
+    def delete_ending(self, project_id: str, segment_id: str) -> Project:
+        """Remove one of the other endings, the segments that only led to it, and their media.
+
+        Raises:
+            InputError: if the film or another ending needs that segment, or the project is at work.
+        """
+        before = self._idle(project_id)
+        after = self.store.update(project_id, lambda project: without_ending(project, segment_id))
+        self.store.remove_media(project_id, media_names(before) - media_names(after))
+        return after
 
     def job(self, job_id: str) -> JobView:
         """How a job stands."""
@@ -339,8 +344,6 @@ class Studio:
         """The guide image that was drawn for a project last, or None."""
         return self._maker.first_frame(project_id)
 
-    # Media
-
     def media_path(self, project_id: str, name: str) -> Path:
         """Where a clip, preview, poster or guide lies.
 
@@ -363,8 +366,6 @@ class Studio:
         if project.head is None:
             raise InputError("The film is empty. Make a segment first.")
         return export(project, self.store, kind)
-
-    # What the above share
 
     def _warm(self) -> None:
         """Load the first model; why that failed is told by `ready` and by the first job."""
@@ -389,10 +390,5 @@ class Studio:
     def _checked(self, project: Project, requests: Sequence[ChunkRequest]) -> list[ChunkRequest]:
         """The requests, if they can be made here and now."""
         checked = self.check(requests, continues=project.head is not None)
-        for name in (checked[0].guide, checked[-1].last_image):
-            try:
-                if name is not None:
-                    self.store.media_path(project.id, name)
-            except InputError as error:
-                raise InputError("An image is no longer there. Upload it again.") from error
+        checks.check_images(self.store, project.id, checked)
         return checked

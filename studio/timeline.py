@@ -282,6 +282,25 @@ def with_head(project: Project, segment_id: str | None) -> Project:
     return project.model_copy(update={"head": segment_id, "gallery": None, "updated": now()})
 
 
+def without_ending(project: Project, segment_id: str) -> Project:
+    """The project without one of its other endings, and without the segments that only led to it.
+
+    Raises:
+        InputError: if the project does not hold that segment, or if the film or another ending needs it.
+    """
+    film = {segment.id for segment in project.branch()}
+    if segment_id in film or segment_id not in {tip.id for tip in project.tips()}:
+        project.segment(segment_id)
+        raise InputError(
+            "Only an ending that is not the film now can be deleted. Switch to another one first."
+        )
+    segments = dict(project.segments)
+    at: str | None = segment_id
+    while at is not None and at not in film and all(each.parent != at for each in segments.values()):
+        at = segments.pop(at).parent
+    return project.model_copy(update={"segments": segments, "updated": now()})
+
+
 def undo(project: Project) -> Project:
     """The project without the last segment of its film; what it was chosen from waits for another pick.
 

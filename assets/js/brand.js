@@ -1,7 +1,8 @@
 // The product's name and the button that opens the list of projects.
-const toggle = () => {
-  const open = document.body.classList.toggle(innerWidth < 1100 ? "projects-open" : "projects-shut");
-  menu.setAttribute("aria-expanded", String(innerWidth < 1100 ? open : !open));
+const toggle = () => document.body.classList.toggle(innerWidth < 1100 ? "projects-open" : "projects-shut");
+const shown = () => {
+  const { classList } = document.body;
+  menu.setAttribute("aria-expanded", String(innerWidth < 1100 ? classList.contains("projects-open") : !classList.contains("projects-shut")));
 };
 const menu = h(
   "button",
@@ -10,7 +11,8 @@ const menu = h(
 );
 label(menu, "Projects");
 menu.title = "Projects";
-menu.setAttribute("aria-expanded", String(innerWidth >= 1100));
+shown();
+new MutationObserver(shown).observe(document.body, { attributeFilter: ["class"] });
 element.replaceChildren(
   menu,
   h("span", { className: "mark", "aria-hidden": "true" }, h("i"), h("i"), h("i")),

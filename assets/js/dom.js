@@ -37,6 +37,23 @@ const keyed = (parent, items, make, update) => {
   had.forEach((node) => node.remove());
 };
 
+// A button that deletes: the first press asks, the second within four seconds means it.
+const binFor = (row, remove) => {
+  const bin = h("button", { type: "button", className: "quiet square bin" }, icon("bin"));
+  let sure = 0;
+  const calm = () => { row.classList.remove("sure"); bin.replaceChildren(icon("bin")); label(bin, bin.dataset.says || "Delete"); clearTimeout(sure); sure = 0; };
+  bin.addEventListener("click", () => {
+    if (sure) { calm(); remove(); return; }
+    row.classList.add("sure");
+    bin.replaceChildren(h("span", { text: "Delete?" }));
+    label(bin, `${bin.dataset.says || "Delete"}? Press again to delete`);
+    sure = setTimeout(calm, 4000);
+  });
+  bin.addEventListener("blur", calm);
+  row.append(bin);
+  return (says) => { bin.dataset.says = says; if (!sure) label(bin, says); };
+};
+
 const stillness = matchMedia("(prefers-reduced-motion: reduce)");
 
 const loop = (source) => {

@@ -11,7 +11,10 @@ let seen = null;
 back.addEventListener("click", () => stage()?.classList.toggle("film-first"));
 
 const pick = (key) => {
-  if (props.value && props.value.open) trigger("pick", { id: key });
+  if (!props.value || !props.value.open) return;
+  for (const take of list.children) take.classList.toggle("picked", take.dataset.key === String(key));
+  box.classList.add("making");
+  trigger("pick", { id: key });
 };
 
 const make = (item) => {

@@ -12,12 +12,14 @@ element.replaceChildren(box, aloud);
 stop.addEventListener("click", () => { if (props.value) { stop.disabled = true; trigger("halt", { id: props.value.id }); } });
 let told = "";
 let seen = "";
+const name = document.title;
 const draw = () => {
   const { id = null, message = "", done = 0, total = 0, left: remaining = "", headline = "" } = props.value || {};
   if (id !== seen) { seen = id; stop.disabled = false; }
   box.hidden = id === null;
   document.body.classList.toggle("working", id !== null);
-  if (headline !== told) { told = headline; say(aloud, headline); }
+  if (headline !== told) { told = headline; say(aloud, headline || "Done"); }
+  document.title = id === null ? name : `${total ? `${Math.floor((100 * done) / total)} % · ` : ""}${name}`;
   say(words, message);
   say(left, remaining);
   track.classList.toggle("unknown", total === 0);

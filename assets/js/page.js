@@ -9,7 +9,7 @@
     }
     if (typing(event.target) || event.ctrlKey || event.metaKey || event.altKey) return;
     if (/^[1-8]$/.test(event.key)) {
-      document.querySelectorAll(".gallery:not([hidden]) .take[role=option]")[Number(event.key) - 1]?.click();
+      document.querySelectorAll("#stage:not(.film-first) .gallery:not([hidden]) .take[role=option]")[Number(event.key) - 1]?.click();
     }
   });
   const shade = localStorage.getItem("studio:shade");

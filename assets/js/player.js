@@ -42,7 +42,7 @@ const screen = h("div", { className: "screen" }, glow, film, live, empty);
 element.replaceChildren(h("section", { className: "player" }, screen, bar));
 label(element.firstChild, "Film");
 again.addEventListener("click", () => element.closest("#stage")?.classList.remove("film-first"));
-wide.addEventListener("click", () => film.requestFullscreen?.());
+wide.addEventListener("click", () => (film.requestFullscreen || film.webkitEnterFullscreen)?.call(film));
 
 // By way of a blob, because the server's own header would name the file after its content.
 const download = async (url, name) => {

@@ -22,27 +22,18 @@ const make = (item) => {
   const name = h("b");
   const small = h("small");
   const open = h("button", { type: "button", className: "row-button" }, picture, h("span", {}, name, small));
-  const bin = h("button", { type: "button", className: "quiet square bin" }, icon("bin"));
-  const row = h("li", {}, open, bin);
+  const row = h("li", {}, open);
   open.addEventListener("click", () => { shut(); trigger("open", { id: item.key }); });
-  let sure = 0;
-  const calm = () => { row.classList.remove("sure"); bin.replaceChildren(icon("bin")); clearTimeout(sure); sure = 0; };
-  bin.addEventListener("click", () => {
-    if (sure) { calm(); trigger("remove", { id: item.key }); return; }
-    row.classList.add("sure");
-    bin.replaceChildren(h("span", { text: "Delete?" }));
-    sure = setTimeout(calm, 4000);
-  });
-  bin.addEventListener("blur", calm);
+  row.deletes = binFor(row, () => trigger("remove", { id: item.key }));
   return row;
 };
 
 const update = (row, item) => {
-  const [open, bin] = row.children;
+  const open = row.firstChild;
   say(open.querySelector("b"), item.title);
   say(open.querySelector("small"), item.length);
   open.setAttribute("aria-current", String(item.key === props.value.current));
-  label(bin, `Delete ${item.title}`);
+  row.deletes(`Delete ${item.title}`);
   const picture = open.querySelector(".thumb");
   const source = item.poster ? `url("${item.poster}")` : "";
   if (picture.dataset.source !== source) {

@@ -69,7 +69,9 @@ const branch = (item) => {
   const open = h("button", { type: "button", className: "row-button" }, thumb, h("span", {}, h("b", { text: item.prompt }), h("small", { text: item.note })));
   label(open, `Switch to the ending “${item.prompt}”, ${item.note}`);
   open.addEventListener("click", () => trigger("restart", { id: item.key }));
-  return h("li", {}, open);
+  const row = h("li", {}, open);
+  binFor(row, () => trigger("discard", { id: item.key }))(`Delete the ending “${item.prompt}”`);
+  return row;
 };
 
 let drawn = "";

@@ -1,12 +1,19 @@
 // The open project lives in the address, so that a reload or a bookmark comes back to it. So does what was
 // typed for it and not yet used.
 const draft = (project) => `studio:draft:${project}`;
+const write = (text) => {
+  const box = document.querySelector("#prompt textarea");
+  if (!box || box.value === text) return;
+  box.value = text;
+  box.dispatchEvent(new Event("input", { bubbles: true }));
+};
 let was = null;
 let newest = { turn: 0 };
 const draw = () => {
-  const { project = "", head = "", turn = 0, left } = props.value || {};
+  const { project = "", head = "", turn = 0, left, moved = false } = props.value || {};
   // An answer to a question from before the person's last step: stay where they are, and draw it all again.
-  if (turn < newest.turn) {
+  const elsewhere = !moved && turn === newest.turn && turn > 0 && project !== (newest.project || "");
+  if (turn < newest.turn || elsewhere) {
     props.value = { ...newest, stamps: {} };
     return;
   }
@@ -20,7 +27,9 @@ const draw = () => {
   if (was || project) was = { project, head };
   if (before === project) return;
   const typed = sessionStorage.getItem(draft(before));
-  if (!before && project && typed) sessionStorage.setItem(draft(project), typed);
+  const kept = sessionStorage.getItem(draft(project));
+  if (!before && project && typed && kept === null) sessionStorage.setItem(draft(project), typed);
+  else write(kept || "");
   sessionStorage.removeItem(draft(""));
   if (project) address.searchParams.set("project", project);
   else address.searchParams.delete("project");

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -138,6 +139,12 @@ class Store:
             InputError: if the disk is full. Nothing is left behind then, nor after any other error.
         """
         return self._files.write(project_id, suffix, writer, name)
+
+    def remove_media(self, project_id: str, names: Iterable[str]) -> None:
+        """Remove media files of a project that no row refers to any more."""
+        for name in names:
+            with suppress(InputError):
+                self.media_path(project_id, name).unlink(missing_ok=True)
 
     def check_disk(self, needed_bytes: int = 0) -> None:
         """Check that so much can be written and the reserve is still free.

@@ -15,6 +15,7 @@ class Parts:
 
     where: gr.HTML
     visitor: gr.BrowserState
+    memory: gr.BrowserState
     status: gr.HTML
     notice: gr.HTML
     projects: gr.HTML
@@ -31,6 +32,7 @@ def place(studio: Studio) -> Parts:
     """Place all panels; called inside `gr.Blocks`."""
     # without a key and a secret of its own the browser's number would be forgotten at every restart
     where, visitor = panel("where"), gr.BrowserState("", storage_key="studio:visitor", secret="studio")
+    memory = gr.BrowserState({}, storage_key="studio:inputs", secret="studio")
     with gr.Row(elem_id="topbar"):
         panel("brand")
         title = projects.build_title()
@@ -49,7 +51,9 @@ def place(studio: Studio) -> Parts:
                 studio.cards(), studio.settings.model, studio.worker.is_here, studio.worker.loras()
             )
     clock = gr.Timer(IDLE_SECONDS)
-    return Parts(where, visitor, status, notice, listed, title, takes, film, progress, strip, composer, clock)
+    return Parts(
+        where, visitor, memory, status, notice, listed, title, takes, film, progress, strip, composer, clock
+    )
 
 
 IDLE_SECONDS = 3.0

@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 
 Where = dict[str, Any]
 """What a browser holds: the open `project`, its `head`, the `job` under way, how many candidates are
-`expected`, `stamps` of what it has drawn, and the `turn`, which counts what the person did, so that an answer
-that comes late is told from the newest. A `visit` is one page from its loading on, a `visitor` one browser;
-`settled` is the project whose settings the inputs took over, `left` what the prompt box keeps when a chunk is
-done.
+`expected`, which one was `picked`, `stamps` of what it has drawn, and the `turn`, which counts what the
+person did, so that an answer that comes late is told from the newest; `moved` says that the person wanted to
+go there. A `visit` is one page from its loading on, a `visitor` one browser; `arrived` says that it has just
+been loaded; `settled` is the project whose settings the inputs took over, `left` what the prompt box keeps
+when a chunk is done.
 For one look only it may say in which format to `save` the film. It comes back with every event and is not
 trusted."""
 
@@ -81,6 +82,7 @@ def look(studio: Studio, where: Where) -> Look:
         "head": project.head or "",
         "job": job_id,
         "expected": where.get("expected", 0) if job else 0,
+        "picked": where.get("picked", "") if job else "",
     }
     live = studio.live(project_id) if job else None
     first = None if project.head else studio.first_frame(project_id)
@@ -96,7 +98,8 @@ def look(studio: Studio, where: Where) -> Look:
 
 def elsewhere(where: Where, project_id: str = "") -> Where:
     """What a browser holds that goes to another project, or to none."""
-    return {"project": project_id, **{name: where.get(name) for name in ("visit", "visitor", "turn")}}
+    kept = {name: where.get(name) for name in ("visit", "visitor", "turn")}
+    return {"project": project_id, "moved": True, **kept}
 
 
 def trouble_of(studio: Studio, job_before: str, job_now: str) -> str:

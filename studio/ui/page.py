@@ -3,9 +3,11 @@
 The browser holds only where it stands, so that a reload, a second tab and a restarted server show the same.
 """
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import wraps
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +15,12 @@ import gradio as gr
 
 from studio.autopilot import scenes
 from studio.errors import InputError
+from studio.sentences import sentence_of
 from studio.studio import Studio
 from studio.timeline import Project, new_id
 from studio.ui import layout, views
 from studio.ui.look import Look, Where, interruption, look, media_url, stamp
+from studio.ui.memory import Memory, recalled
 from studio.ui.panels import autopilot, gallery, images, job, player, projects, search, timeline
 
 if TYPE_CHECKING:
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
 
 Verb = Callable[[Where], Any]
 Drawn = dict[Any, Any]
+LOG = logging.getLogger(__name__)
 MOST_BEGUN = 100
 KEPT_SECONDS = 24 * 3600
 """How long Gradio keeps what was uploaded; what is used lies in its project by then."""
@@ -42,13 +47,35 @@ class Page(layout.Parts):
     model_changed: Any = None
     """The event after which every input has the limits of another model; `search` makes it."""
 
-    def listen(self, event: Callable[..., Any], handler: Callable[..., Drawn], *more: Any) -> None:
-        """Call `handler(where, prompt, *more)` on an event and draw what it returns. Cheap, so not queued."""
+    def listen(
+        self, event: Callable[..., Any], handler: Callable[..., Drawn], *more: Any, checked: bool = True
+    ) -> None:
+        """Call `handler(where, prompt, *more)` on an event and draw what it returns. Cheap, so not queued.
+
+        Whatever goes wrong is told in the notice: Gradio shows nothing of an event that is not queued.
+
+        Args:
+            event: of a part of the page.
+            handler: does it.
+            more: further inputs.
+            checked: whether Gradio holds the inputs against their limits first. It does so in silence; a
+                handler that checks them itself tells what is wrong.
+        """
+
+        @wraps(handler)
+        def told(where: Where, prompt: str, *rest: Any) -> Drawn:
+            try:
+                return handler(where, prompt, *rest)
+            except Exception as error:
+                LOG.exception("an event of the page failed")
+                return self.draw(where, prompt, sentence_of(error))
+
         event(
-            handler,
+            told,
             inputs=[self.where, self.composer.prompt, *more],
             outputs=self.drawn(),
             queue=False,
+            preprocess=checked,
             show_progress="hidden",
             api_visibility="private",
         )
@@ -118,18 +145,19 @@ class Page(layout.Parts):
             stamps[name] = stamp(value)
             if stamps[name] != had.get(name):
                 changes[part] = update
-        if seen.trouble or sentence is not None:
-            changes[self.notice] = {"sentence": seen.trouble or sentence}
         turn = int(where.get("turn") or 0) + (sentence is not None)
+        if seen.trouble or sentence is not None:  # with the turn, as the same words may be news again
+            changes[self.notice] = {"sentence": seen.trouble or sentence, "turn": turn}
         held = {"visit": where.get("visit"), "visitor": where.get("visitor"), "turn": turn, "stamps": stamps}
-        left = self.unsaid(seen, prompt)
+        held["moved"] = bool(where.get("moved")) and "head" not in where
+        left = self.unsaid(seen, prompt) if "head" in where or where.get("arrived") else None
         if seen.where.get("head") != where.get("head") and left is not None:
             changes[self.composer.prompt] = gr.update(value=left, **self.words(seen))
             held["left"] = left
         if seen.project is not None:
-            held["settled"] = seen.project.id
-            if where.get("settled") != seen.project.id:
-                changes |= self.settings_of(seen.project)
+            settings = {} if where.get("settled") == seen.project.id else self.settings_of(seen.project)
+            changes |= settings
+            held["settled"] = seen.project.id if settings else where.get("settled")
         return {**changes, self.where: {**seen.where, **held}}
 
     def settings_of(self, project: Project) -> Drawn:
@@ -165,7 +193,7 @@ class Page(layout.Parts):
         listed = views.projects_view(
             projects, current, lambda project_id, name: media_url(self.studio, project_id, name)
         )
-        model, worker = self.studio.settings.model, self.studio.worker
+        model, worker = views.model_of(seen.project) or self.studio.settings.model, self.studio.worker
         status = views.status_view(worker.ready(model), worker.placed(model))
         panels: list[tuple[str, Any, Any]] = [
             ("status", self.status, status),
@@ -214,13 +242,15 @@ def build(studio: Studio) -> gr.Blocks:
             panel.bind(page)
         page.listen(page.clock.tick, lambda where, said: page.draw(where, said, None))
 
-        def arrive(known: str, request: gr.Request) -> Drawn:
+        def arrive(known: str, memory: Memory | None, request: gr.Request) -> Drawn:
             project_id, visitor = request.query_params.get("project", ""), known or new_id()
             at = {"project": project_id, "visit": new_id(), "visitor": visitor}
-            return {**page.draw(at, "", interruption(studio, project_id)), page.visitor: visitor}
+            drawn = page.draw(at, "", interruption(studio, project_id))
+            # what the box holds is put back by the browser, and looked at with the next tick
+            held = {name: value for name, value in drawn[page.where].items() if name != "head"}
+            there = {page.where: {**held, "arrived": True}, page.visitor: visitor}
+            return {**drawn, **recalled(page, memory, drawn[page.where]), **there}
 
-        changed = [*page.drawn(), page.visitor]
-        blocks.load(
-            arrive, page.visitor, changed, queue=False, show_progress="hidden", api_visibility="private"
-        )
+        known, changed = [page.visitor, page.memory], [*page.drawn(), page.composer.seed, page.visitor]
+        blocks.load(arrive, known, changed, queue=False, show_progress="hidden", api_visibility="private")
     return blocks

@@ -25,6 +25,7 @@ MEANINGS = {
 HEADLINES = {"search": "Searching", "pick": "Making the chosen take", "make": "Making the film"}
 FIRST_FRAME = "A text-to-image model draws the first frame before that"
 SCENES = "Every line of the prompt is a scene."
+FIRST_SCENE = "The first line is made now, the others wait"
 STRATEGIES = {"naive": "one take", "k-step": "k-step search", "brute-force": "brute force"}
 
 
@@ -71,6 +72,15 @@ def best_of(candidates: Iterable[Candidate]) -> dict[str, float]:
     return best
 
 
+def model_of(project: Project | None) -> str:
+    """The model that a project is worked on with; empty before its first search."""
+    if project is None:
+        return ""
+    if project.gallery is not None:
+        return project.gallery.request.model
+    return project.segment(project.head).request.model if project.head else ""
+
+
 def gallery_view(seen: Look) -> View:
     """The candidates best first, with places for those that are still to come."""
     job, gallery = seen.job, seen.gallery
@@ -92,6 +102,7 @@ def gallery_view(seen: Look) -> View:
         "waiting": waiting,
         "open": job is None or job.kind == "search",
         "making": job is not None and job.kind in ("pick", "make") and not waiting,
+        "picked": seen.where.get("picked") if job is not None else None,
         "film": seen.film is not None,
         "sentence": gallery_sentence(gallery, waiting, job),
     }
@@ -103,6 +114,8 @@ def gallery_sentence(gallery: Gallery | None, waiting: int, job: JobView | None)
     if waiting:
         chosen = "the best" if job is not None and job.kind == "make" else "the one you choose"
         return f"{count} of {count + waiting} are here. Rough takes; {chosen} is made in full."
+    if job is not None and job.kind == "search":
+        return "These stay until the next ones come."
     if job is not None:
         return "The chosen take is being made in full."
     keys = "the key 1" if count == 1 else f"the keys 1 to {min(count, 8)}"
@@ -224,7 +237,7 @@ def job_view(job: JobView | None) -> View:
     """Progress of the work under way."""
     if job is None:
         return {"id": None}
-    message = "Waiting for the work before it" if job.state == "queued" else job.message or "Starting"
+    message = in_line(job.position) if job.state == "queued" else job.message or "Starting"
     left = f"about {duration(job.eta_seconds)} left" if job.eta_seconds is not None else ""
     return {
         "id": job.id,
@@ -234,6 +247,11 @@ def job_view(job: JobView | None) -> View:
         "left": left,
         "headline": HEADLINES.get(job.kind, "Working"),
     }
+
+
+def in_line(position: int) -> str:
+    """What a job waits for; 1 is the next one."""
+    return "Waiting for the work before it" if position <= 1 else f"Waiting: {position} are before it"
 
 
 def status_view(sentence: str | None, placed: str = "") -> View:

@@ -47,11 +47,12 @@ def bind(page: "Page") -> None:
 
     # work that has got on has measured what a step takes
     changes = [page.blocks.load, page.gallery.change, page.player.change, composer.guide.change]
-    changes += [each.input for each in (*composer.priced(), composer.film_seconds, composer.least_likeness)]
+    changes += [each.change for each in (*composer.priced(), composer.film_seconds, composer.least_likeness)]
     changes += [composer.prompt.blur]
     asked = [page.where, composer.film_seconds, *composer.choices()]
     told = [composer.film, composer.film_hint]
     plain: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+    plain["preprocess"] = False  # a number under way may be out of its range
     gr.on(changes, price, asked, told, trigger_mode="always_last", **plain)
     page.model_changed.then(price, asked, told, **plain)
-    page.listen(composer.film.click, make, composer.film_seconds, *composer.choices())
+    page.listen(composer.film.click, make, composer.film_seconds, *composer.choices(), checked=False)

@@ -18,8 +18,11 @@ def build() -> gr.HTML:
 def bind(page: "Page") -> None:
     """Picking a candidate begins its full run."""
 
+    def picked(at: dict[str, Any], chosen: str) -> dict[str, Any]:
+        return {"job": page.studio.pick(at["project"], chosen), "picked": chosen}
+
     def pick(where: dict[str, Any], prompt: str, event: gr.EventData) -> dict[Any, Any]:
         chosen = str(event._data.get("id", ""))
-        return page.after(where, prompt, lambda at: {"job": page.studio.pick(at["project"], chosen)})
+        return page.after(where, prompt, lambda at: picked(at, chosen))
 
     page.listen(page.gallery.pick, pick)

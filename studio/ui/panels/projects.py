@@ -49,9 +49,17 @@ def bind(page: "Page") -> None:
         return page.draw(kept, prompt)
 
     def rename(where: dict[str, Any], prompt: str, title: str) -> dict[Any, Any]:
-        if not where.get("project") or not title.strip():
-            return page.draw({**where, "stamps": {}}, prompt)
+        project_id = str(where.get("project") or "")
+        if not title.strip():
+            kept = page.studio.project(project_id).title if project_id else ""
+            return {page.title: gr.update(value=kept)}
+        if not project_id:  # a film that begins with its name
+            return page.after(where, prompt, lambda at: {"project": named(at, title)})
         return page.after(where, prompt, lambda at: page.studio.rename_project(at["project"], title))
+
+    def named(where: dict[str, Any], title: str) -> str:
+        with page.project(where, title) as project_id:
+            return project_id
 
     page.listen(page.projects.open, open_)
     page.listen(page.projects.fresh, fresh)

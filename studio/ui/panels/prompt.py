@@ -104,6 +104,8 @@ class Composer:
             part: gr.update(**{**ranges.get(name, {}), "value": values[name]})
             for name, part in self.kept().items()
         }
+        if loras:  # also where the files are not here, so that they can be left out
+            updates[self.loras] = gr.update(value=loras, visible=True)
         return {**updates, self.end_upload: gr.update(visible=card.takes_last_image)}
 
     def priced(self) -> list[Any]:
@@ -152,7 +154,6 @@ def build(
         lines=3,
         max_lines=8,
         elem_id="prompt",
-        max_length=card.max_prompt_chars,
     )
     guide = panel("guide")
     ending = panel("guide", "ending")

@@ -13,6 +13,7 @@ from studio.costs import reading_words
 from studio.errors import InputError
 from studio.timeline import ChunkRequest
 from studio.ui import views
+from studio.ui.memory import remembered
 from studio.ui.panels.prompt import limits
 
 if TYPE_CHECKING:
@@ -78,7 +79,18 @@ def bind(page: "Page") -> None:
     studio, composer = page.studio, page.composer
 
     def search(where: dict[str, Any], said: str, *values: Any) -> dict[Any, Any]:
-        return page.after(where, said, lambda at: begin(page, at, request(values, new_seed())))
+        def verb(at: dict[str, Any]) -> dict[str, Any]:
+            wanted = request(values, new_seed())
+            return begin(page, at, wanted.model_copy(update={"prompt": scenes(wanted.prompt)[0]}))
+
+        return page.after(where, said, verb)
+
+    def remember(where: dict[str, Any], memory: dict[str, Any] | None, *values: Any) -> Any:
+        try:
+            now = remembered(memory, where, request(values), values[9])
+        except InputError:
+            return gr.skip()
+        return now if where.get("visit") and now != memory else gr.skip()
 
     def price(where: dict[str, Any], *values: Any) -> tuple[Any, dict[str, Any]]:
         try:
@@ -90,7 +102,8 @@ def bind(page: "Page") -> None:
         cost = studio.cost(wanted, continues=bool(where.get("head")))
         first = first_frame_words(page, where, wanted)
         words = reading_words(studio.worker.reading(wanted.model, wanted.prompt))
-        sentence = ". ".join(each for each in (cost.sentence, first, words) if each)
+        scene = views.FIRST_SCENE if len(scenes(wanted.prompt)) > 1 else ""
+        sentence = ". ".join(each for each in (cost.sentence, first, words, scene) if each)
         return gr.update(value=views.button_words(wanted, cost.seconds)), {"sentence": sentence}
 
     def change_model(name: str, negative: str) -> list[Any]:
@@ -111,16 +124,21 @@ def bind(page: "Page") -> None:
     sliders += [composer.width, composer.height, composer.frames, composer.end_upload, composer.negative]
     # work that has got on has measured what a step takes
     changes = [page.blocks.load, page.gallery.change, page.player.change, composer.guide.change]
-    changes += [composer.prompt.blur, *(each.input for each in composer.priced())]
+    changes += [composer.prompt.blur, *(each.change for each in composer.priced())]
     told = [composer.search, composer.hint]
-    gr.on(changes, price, [page.where, *composer.choices()], told, trigger_mode="always_last", **plain)
+    unchecked: dict[str, Any] = {**plain, "preprocess": False}  # a number under way may be out of its range
+    asked = [page.where, *composer.choices()]
+    gr.on(changes, price, asked, told, trigger_mode="always_last", **unchecked)
+    kept = [page.memory, *composer.choices()]
+    held = [each.change for each in composer.choices() if each is not composer.prompt]
+    gr.on(held, remember, [page.where, *kept], page.memory, trigger_mode="always_last", **unchecked)
     shown = [composer.candidates, composer.preview_steps, composer.previews]
     composer.strategy.change(change_strategy, composer.strategy, shown, **plain)
-    asked = [composer.model, composer.negative]
-    page.model_changed = composer.model.input(change_model, asked, sliders, **plain)
-    page.model_changed.then(price, [page.where, *composer.choices()], told, **plain)
+    chosen = [composer.model, composer.negative]
+    page.model_changed = composer.model.input(change_model, chosen, sliders, **plain)
+    page.model_changed.then(price, asked, told, **unchecked)
     composer.dice.click(lambda: str(new_seed()), None, composer.seed, **plain)
-    page.listen(composer.search.click, search, *composer.choices())
+    page.listen(composer.search.click, search, *composer.choices(), checked=False)
 
 
 def first_frame_words(page: "Page", where: dict[str, Any], wanted: ChunkRequest) -> str:

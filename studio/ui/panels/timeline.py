@@ -16,7 +16,7 @@ def build() -> gr.HTML:
 
 
 def bind(page: "Page") -> None:
-    """Undo, and carry on from a chunk of this or another ending."""
+    """Undo, carry on from a chunk of this or another ending, and delete an ending."""
 
     def undo(where: dict[str, Any], prompt: str) -> dict[Any, Any]:
         return page.after(where, prompt, lambda at: page.studio.undo(at["project"]))
@@ -25,5 +25,14 @@ def bind(page: "Page") -> None:
         chosen = str(event._data.get("id", ""))
         return page.after(where, prompt, lambda at: page.studio.restart_from(at["project"], chosen))
 
+    def discard(where: dict[str, Any], prompt: str, event: gr.EventData) -> dict[Any, Any]:
+        chosen = str(event._data.get("id", ""))
+
+        def verb(at: dict[str, Any]) -> None:
+            page.studio.delete_ending(at["project"], chosen)
+
+        return page.after(where, prompt, verb)
+
+    page.listen(page.timeline.discard, discard)
     page.listen(page.timeline.undo, undo)
     page.listen(page.timeline.restart, restart)

@@ -1,0 +1,55 @@
+"""What a browser remembers of the inputs, so that a reload changes nothing.
+
+Gradio reloads a page by itself when the network was away for a moment.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from studio.timeline import ChunkRequest
+from studio.ui.look import Where, media_url
+
+if TYPE_CHECKING:
+    from studio.ui.page import Page
+
+Memory = dict[str, Any]
+"""By project, or "" before there is one: the `request` that the inputs spell out, the `seed` as it was typed,
+and the `head` of the film that it was meant for."""
+MOST = 20
+
+
+def remembered(memory: Memory | None, where: Where, wanted: ChunkRequest, seed: str | None) -> Memory:
+    """The memory with what the inputs hold now; the project that was left first is forgotten first."""
+    project = str(where.get("project") or "")
+    entry = {
+        "request": wanted.model_dump(mode="json", exclude={"prompt", "seed"}),
+        "seed": seed or "",
+        "head": where.get("head") or "",
+    }
+    others = {key: value for key, value in (memory or {}).items() if key != project}
+    return dict([*list(others.items())[-MOST + 1 :], (project, entry)])
+
+
+def recalled(page: "Page", memory: Memory | None, where: Where) -> dict[Any, Any]:
+    """Updates of the inputs that put back what was remembered for this place; none if nothing was."""
+    project = str(where.get("project") or "")
+    entry: dict[str, Any] = (memory or {}).get(project) or {}
+    try:
+        request = ChunkRequest.model_validate({**entry["request"], "prompt": ""})
+    except (KeyError, TypeError, ValidationError):
+        return {}
+    card = next((each for each in page.studio.cards() if each.name == request.model), None)
+    if card is None:
+        return {}
+    composer = page.composer
+    updates = {**composer.filled(card, request), composer.seed: str(entry.get("seed") or "")}
+    if entry.get("head") != (where.get("head") or ""):
+        return updates  # the images were for a chunk that is made by now
+    drawn = page.studio.first_frame(project) if project else None
+    given = None if drawn is not None and drawn.name == request.guide else request.guide
+    images = ((composer.guide, given, {}), (composer.ending, request.last_image, {"last": True}))
+    for part, name, more in images:
+        if project and name and (url := media_url(page.studio, project, name)):
+            updates[part] = {"name": name, "url": url, **more}
+    return updates
