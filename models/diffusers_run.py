@@ -261,8 +261,10 @@ class DiffusersModel(VideoModel):
         """Load a checkpoint; see `models.catalog.load_model`."""
         networks = networks or {}
         wanted = with_networks(card, networks)
-        where = placement.choose(wanted, placement.this_machine(device), device, rounded=bool(networks))
+        machine = placement.this_machine(device)
+        where = placement.choose(wanted, machine, device, rounded=bool(networks))
         if source is None and download.on_hub(card):
+            placement.check_memory(wanted, where, machine, device)
             source = download.fetch(card, tell, without=networks)
         dtype, pipeline_class = getattr(torch, where.dtype), family(card.family).pipeline_class(card)
         if where.cache and not takes_cache(pipeline_class):

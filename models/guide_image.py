@@ -126,6 +126,12 @@ def drawing_size(height: int, width: int) -> tuple[int, int]:
     return rows, columns
 
 
+def _as_large_as(folder: Path) -> ModelCard:
+    """The card of the default with the memory that the weights in a folder need."""
+    size = sum(file.stat().st_size for file in folder.rglob("*.safetensors"))
+    return replace(IMAGE_MODEL, memory_gb=max(IMAGE_MODEL.memory_gb, round(size * 1.3 / 2**30)))
+
+
 def load(
     source: Path | str | None,
     device: placement.Wishes | str | None,
@@ -139,7 +145,7 @@ def load(
     elif not Path(source).exists() and HUB_ID.fullmatch(str(source)):
         name = str(source)
         source = download.fetch(replace(IMAGE_MODEL, title=name, source=name, revision=""), tell)
-    where = placement.choose(IMAGE_MODEL, placement.this_machine(device), device)
+    where = placement.choose(_as_large_as(Path(source)), placement.this_machine(device), device)
     where = replace(where, cache=0.0, attention=None)  # those were chosen for the network of a video model
     dtype = getattr(torch, where.dtype)
     pipeline = weights.load_pipeline(AutoPipelineForText2Image, IMAGE_MODEL, source, dtype)

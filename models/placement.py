@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, get_args
 
 from models.errors import InputError
@@ -14,6 +15,8 @@ OFFLOADS: tuple[Offload, ...] = get_args(Offload)
 
 ACTIVATIONS = 5.0
 """GiB that a step and the decoder need beside the weights of one part, at the sizes of the cards."""
+NARROWED: dict[Storage, float] = {"full": 1.0, "float8": 0.5, "int8": 0.5, "nf4": 0.25}
+"""How much of a network's memory is left in each way of storage, against 16 bits a weight."""
 LAYERS = 6.0
 """GiB that is enough where only a few layers at a time are on the device."""
 
@@ -61,7 +64,7 @@ class Placement:
     """The choice; fields as in `Wishes`.
 
     Attributes:
-        dtype: `float32` or `bfloat16`, as torch names it.
+        dtype: `float32`, `bfloat16` or `float16`, as torch names it.
         reason: one or two sentences for the page and the log.
     """
 
@@ -113,12 +116,11 @@ def choose(
         tiling = bool(wishes.tiling)
         return Placement(wishes.device or "cpu", "float32", reason, "none", wishes.storage or "full",
                          wishes.attention, tiling, wishes.cache or 0.0)  # fmt: skip
-    dtype = "bfloat16" if card.memory_gb > 4 and machine.bfloat16 else "float32"
-    offload, storage, how = _fit(card, machine, dtype, rounded)
+    dtype = _dtype(card, machine)
+    offload, storage, how = _fit(card, machine, dtype, wishes.storage, rounded=rounded)
     if wishes.offload or wishes.storage:
-        offload, storage = wishes.offload or offload, wishes.storage or storage
-        how = "as it was set by hand"
-    tight = offload != "none"
+        offload, how = wishes.offload or offload, "as it was set by hand"
+    tight = card.tiling or offload != "none"
     return Placement(
         device=wishes.device or "cuda",
         dtype=dtype,
@@ -150,38 +152,88 @@ def _device(card: ModelCard, machine: Machine, wishes: Wishes) -> tuple[bool, st
     return True, ""
 
 
-def _fit(card: ModelCard, machine: Machine, dtype: str, rounded: bool) -> tuple[Offload, Storage, str]:
-    """How a model is made to fit the CUDA device, and why."""
+def _dtype(card: ModelCard, machine: Machine) -> str:
+    """The number format on the CUDA device."""
+    if card.memory_gb <= 4:
+        return "float32"
+    return "bfloat16" if machine.bfloat16 else "float16" if card.float16 else "float32"
+
+
+def _fit(
+    card: ModelCard, machine: Machine, dtype: str, storage: Storage | None, *, rounded: bool
+) -> tuple[Offload, Storage, str]:
+    """How a model is made to fit the CUDA device, its network stored as it was set by hand, and why."""
     free = machine.cuda_memory_gb or 0.0
     wide = 2.0 if dtype == "float32" and card.memory_gb > 4 else 1.0  # cards count 16 bits a weight
-    whole = card.memory_gb * wide
-    network = card.parameters_b * 2e9 / 2**30 * wide
+    full = card.parameters_b * 2e9 / 2**30 * wide
+    network = full * NARROWED[storage or "full"]
+    whole = card.memory_gb * wide - full + network
     other = min(max(whole - network, 0.0), card.text_encoder_gb * wide)
     largest, halved = max(network, other), max(network / 2, other)
+    kept = storage or "full"
     if free >= whole:
-        return "none", "full", "all of it on the device"
+        return "none", kept, "all of it on the device"
     lacking = f"because it needs about {whole:.0f} GiB and {free:.0f} GiB are free"
-    if machine.ram_gb < whole * 0.8:
+    if machine.ram_gb < whole * 0.8 and kept in ("full", "float8"):  # rounded layers cannot lie on disk
         ram = f"{machine.ram_gb:.0f} GiB of main memory"
-        return "disk", "full", f"a few layers at a time and the rest on disk, {lacking}, with {ram}"
+        return "disk", kept, f"a few layers at a time and the rest on disk, {lacking}, with {ram}"
     if free >= largest + ACTIVATIONS:
-        return "model", "full", f"one part of it at a time, {lacking}"
-    if free >= halved + ACTIVATIONS and dtype == "bfloat16" and not rounded:
+        return "model", kept, f"one part of it at a time, {lacking}"
+    if free >= halved + ACTIVATIONS and dtype == "bfloat16" and storage is None and not rounded:
         return "model", "float8", f"one part of it at a time and the network in 8 bits, {lacking}"
-    return "group", "full", f"a few layers at a time, {lacking}"
+    return "group", kept, f"a few layers at a time, {lacking}"
+
+
+def check_memory(
+    card: ModelCard, placement: Placement, machine: Machine, wishes: Wishes | str | None
+) -> None:
+    """Check that main memory holds a large model that runs on the CPU, before it is downloaded.
+
+    Args:
+        card: of the checkpoint, whose own weights are meant.
+        placement: the choice for it.
+        machine: what there is.
+        wishes: what was set by hand; who asked for the CPU gets it.
+
+    Raises:
+        InputError: if it holds less than two thirds of it.
+    """
+    asked = wishes if isinstance(wishes, str) or wishes is None else wishes.device
+    if placement.device != "cpu" or asked == "cpu" or card.memory_gb <= 4:
+        return
+    network = card.parameters_b * 4e9 / 2**30
+    needed = card.memory_gb * 2 - network * (1 - NARROWED[placement.storage])  # 32 bits a weight
+    if machine.ram_gb < needed * 2 / 3:
+        raise InputError(
+            f"{placement.reason} There it needs about {needed:.0f} GiB of main memory, of which "
+            f"{machine.ram_gb:.0f} GiB are free. Choose a smaller model, or run the studio where a CUDA "
+            "device is. STUDIO_DEVICE=cpu tries it all the same."
+        )
 
 
 def this_machine(wishes: Wishes | str | None = None) -> Machine:
     """Ask torch and the system what there is: of several CUDA devices, on the one that is wished."""
-    import psutil
     import torch
 
-    ram = psutil.virtual_memory().available / 2**30
+    ram = _free_ram()
     if not torch.cuda.is_available():
         return Machine(ram_gb=ram)
     device = wishes.device if isinstance(wishes, Wishes) else wishes
     free, _ = torch.cuda.mem_get_info(device if device and device.startswith("cuda") else None)
-    return Machine(free / 2**30, torch.cuda.is_bf16_supported(), ram)
+    return Machine(free / 2**30, torch.cuda.is_bf16_supported(including_emulation=False), ram)
+
+
+def _free_ram(cgroup: Path = Path("/sys/fs/cgroup")) -> float:
+    """Free main memory in GiB: what the system has, or what is left to the container."""
+    import psutil
+
+    free = psutil.virtual_memory().available
+    try:
+        limit, used = (int((cgroup / f"memory.{name}").read_text()) for name in ("max", "current"))
+        free = min(free, max(0, limit - used))
+    except (OSError, ValueError):  # no container, or one without a limit
+        pass
+    return free / 2**30
 
 
 def use_threads(number: int) -> None:

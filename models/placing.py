@@ -40,7 +40,7 @@ def place(pipeline: Any, placement: Placement, disk: Path | None = None) -> Any:
         if placement.cache:
             cache_steps(network, placement.cache)
     vae = getattr(pipeline, "vae", None)
-    if placement.tiling and vae is not None and hasattr(vae, "enable_tiling"):
+    if placement.tiling and vae is not None and hasattr(vae, "use_tiling"):  # all have the method
         vae.enable_tiling()
     if placement.device == "cpu":
         keep_freed_memory()

@@ -49,6 +49,7 @@ class ModelCard:
         guidance_scale: default classifier-free guidance; 1 turns it off.
         takes_guidance, takes_negative: whether guidance can be chosen, and whether a negative prompt is read.
         negative_prompt: the authors' own, which the page and the command line begin with.
+        evaluations: how often a step evaluates the network, with guidance above 1 and without.
         shift: the authors' timestep shift of the flow; None keeps the checkpoint's own.
         precise: parts of the pipeline that stay in 32 bits, as the authors have them.
         options: further arguments of the pipeline's call with the authors' values, by name.
@@ -58,6 +59,8 @@ class ModelCard:
         prefix_frames: how many frames at the end of a chunk condition the next one; 1 is the last frame only,
             0 a model that makes clips from words alone.
         partner: name of the image-to-video card that continues the clips of a card with `prefix_frames` 0.
+        float16: whether the authors have it in float16, for devices that do not calculate in bfloat16.
+        tiling: whether its decoder takes tiles wherever it runs, as the memory that it needs grows too fast.
         memory_gb: memory needed for weights and one run, in GiB; an estimate except for the embedded model.
         text_encoder_gb: of that, the largest text encoder in 16 bits.
         max_prompt_chars: longest prompt taken, in characters.
@@ -93,6 +96,7 @@ class ModelCard:
     takes_guidance: bool = True
     takes_negative: bool = True
     negative_prompt: str = ""
+    evaluations: tuple[int, int] = (2, 1)
     shift: float | None = None
     precise: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict, hash=False)
@@ -103,6 +107,8 @@ class ModelCard:
     reads_prompt: bool = True
     prefix_frames: int = 1
     partner: str = ""
+    float16: bool = False
+    tiling: bool = False
     text_encoder_gb: float = 11.0
     memory_gb: float = 1.0
     max_prompt_chars: int = 2000

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from studio.extend import RETRIES
 from studio.search import final_passes, network_evaluations, passes_per_step, preview_passes
 from studio.timeline import ChunkRequest, Frozen
+
+if TYPE_CHECKING:
+    from models.video_model import ModelCard
 
 Timing = Callable[[str, str], float | None]
 """`timing(model, key)`: measured seconds, or None before any measurement."""
@@ -36,9 +40,9 @@ def key(what: str, request: ChunkRequest) -> str:
     return f"{what} {request.width}x{request.height}x{request.num_frames}"
 
 
-def cost(request: ChunkRequest, timing: Timing) -> Cost:
-    """The cost of one segment, search and full run together."""
-    evaluations = network_evaluations(request)
+def cost(request: ChunkRequest, timing: Timing, passes: tuple[int, int] = (2, 1)) -> Cost:
+    """The cost of one segment, search and full run together; `passes` as in `network_evaluations`."""
+    evaluations = network_evaluations(request, passes)
     evaluation = timing(request.model, key("evaluation", request))
     decode = timing(request.model, key("decode", request))
     words = _words(request)
@@ -47,7 +51,7 @@ def cost(request: ChunkRequest, timing: Timing) -> Cost:
             evaluations=evaluations, sentence=f"{words}: about {_count(evaluations, 'network evaluation')}"
         )
     judge = timing(request.model, key("judge", request)) or 0.0
-    step = evaluation * passes_per_step(request)
+    step = evaluation * passes_per_step(request, passes)
     looks = 0 if request.strategy == "naive" else request.candidates
     previews = preview_passes(request) * step + looks * (decode + judge)
     full = final_passes(request) * step + (0.0 if request.strategy == "brute-force" else decode) + judge
@@ -60,15 +64,22 @@ def cost(request: ChunkRequest, timing: Timing) -> Cost:
     )
 
 
-def film_cost(requests: Sequence[ChunkRequest], timing: Timing, *, guarded: bool = False) -> Cost:
+def film_cost(
+    requests: Sequence[ChunkRequest],
+    timing: Timing,
+    card_of: Callable[[str], ModelCard],
+    *,
+    guarded: bool = False,
+) -> Cost:
     """The cost of several segments after one another.
 
     Args:
         requests: one a segment, each for the model that makes it.
         timing: measured seconds.
+        card_of: the card of a model's name.
         guarded: whether the machine makes them alone, and the drift guard may have some made again.
     """
-    costs = [cost(request, timing) for request in requests]
+    costs = [cost(request, timing, card_of(request.model).evaluations) for request in requests]
     again = GUARDED if guarded and any(request.least_likeness > 0 for request in requests) else ""
     if len(costs) == 1:
         return costs[0].model_copy(update={"sentence": costs[0].sentence + again})

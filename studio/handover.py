@@ -21,7 +21,8 @@ def handed_over(request: ChunkRequest, card_of: Callable[[str], ModelCard]) -> C
     """The request for a chunk that continues a film, made by a model that can continue one.
 
     The film keeps its size where the partner can draw it. What only made sense for the first model (steps,
-    guidance, length) becomes the partner's default where it is the first one's default or not legal.
+    guidance, length) becomes the partner's default where it is the first one's default or not legal. What
+    the partner cannot take (a negative prompt, LoRA files of another family) is left out.
 
     Args:
         request: for a chunk that continues a film.
@@ -35,6 +36,10 @@ def handed_over(request: ChunkRequest, card_of: Callable[[str], ModelCard]) -> C
     for name in ("num_inference_steps", "preview_steps", "guidance_scale", "negative_prompt", "num_frames"):
         if getattr(request, name) == getattr(first, name):
             changes[name] = getattr(card, name)
+    if not card.takes_negative:
+        changes["negative_prompt"] = ""
+    if card.family != first.family:
+        changes["loras"] = ()
     if not _legal(lambda: card.check_num_frames(request.num_frames)):
         changes["num_frames"] = card.num_frames
     if not _legal(lambda: card.check_size(request.height, request.width)):

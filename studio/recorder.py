@@ -280,7 +280,9 @@ class Recorder:
         """Seconds of one network evaluation; a run's first step also encodes and warms up."""
         steps = self._steps[1:] or self._steps
         if steps:
-            self._time("evaluation", median(steps) / passes_per_step(self._task.request))
+            request = self._task.request
+            passes = passes_per_step(request, self._worker.card(request.model).evaluations)
+            self._time("evaluation", median(steps) / passes)
         self._steps = []
 
     def _time(self, what: str, seconds: float) -> None:

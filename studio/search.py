@@ -236,19 +236,24 @@ def finish(
     yield Finished(run.seed, clip, decode_seconds=time.perf_counter() - begun)
 
 
-def network_evaluations(request: ChunkRequest) -> int:
+def network_evaluations(request: ChunkRequest, passes: tuple[int, int] = (2, 1)) -> int:
     """Network evaluations for one segment, all candidates and the full run of one of them.
 
     With s steps, m candidates and previews of k steps: naive s; brute force m*s; k-step m*k + s; k-step
     with prefix previews m*k + s - k (section 3.4). Classifier-free guidance evaluates the network twice a
     step, once with and once without the prompt.
+
+    Args:
+        request: for the segment.
+        passes: `ModelCard.evaluations` of its model.
     """
-    return (preview_passes(request) + final_passes(request)) * passes_per_step(request)
+    return (preview_passes(request) + final_passes(request)) * passes_per_step(request, passes)
 
 
-def passes_per_step(request: ChunkRequest) -> int:
-    """How often a step evaluates the network: twice with classifier-free guidance."""
-    return 2 if request.guidance_scale > 1 else 1
+def passes_per_step(request: ChunkRequest, passes: tuple[int, int] = (2, 1)) -> int:
+    """How often a step evaluates the network, with guidance or without; arguments as above."""
+    guided, plain = passes
+    return guided if request.guidance_scale > 1 else plain
 
 
 def preview_passes(request: ChunkRequest) -> int:

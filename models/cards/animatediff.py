@@ -37,6 +37,9 @@ PLAIN = ModelCard(
     takes_image=False,
     prefix_frames=0,
     partner="svd-xt",
+    parameters_b=1.3,
+    float16=True,
+    text_encoder_gb=0.3,
     memory_gb=10,
     notes="Small and quick, from words alone; an image model continues the clip.",
 )

@@ -43,6 +43,7 @@ TEXT_5B = ModelCard(
     takes_image=False,
     prefix_frames=0,
     partner="cogvideox-5b-i2v",
+    text_encoder_gb=9,
     memory_gb=26,
     notes="Reads long, well described prompts.",
 )

@@ -27,6 +27,7 @@ TEXT = ModelCard(
     num_inference_steps=50,
     preview_steps=8,
     guidance_scale=6.0,
+    tiling=True,
     takes_image=False,
     prefix_frames=0,
     partner="hunyuan-1.5-i2v",

@@ -35,6 +35,7 @@ LTX_095 = ModelCard(
     options={**DECODER, "image_cond_noise_scale": 0.025},
     takes_last_image=True,
     prefix_frames=17,
+    text_encoder_gb=9,
     memory_gb=18,
     notes="Fast, and continues from the last 17 frames.",
 )

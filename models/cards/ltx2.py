@@ -26,6 +26,7 @@ CARDS = (
         preview_steps=8,
         guidance_scale=3.0,
         negative_prompt="worst quality, inconsistent motion, blurry, jittery, distorted, static",
+        evaluations=(4, 3),  # one each for spatio-temporal and modality guidance
         options={"use_cross_timestep": False, "spatio_temporal_guidance_blocks": [29]},  # as LTX-2.0 had it
         takes_last_image=True,
         prefix_frames=17,

@@ -32,6 +32,7 @@ CARDS = (
             "shapes, temporal artifacts, jitter, and ghosting effects, creating a disorienting visual "
             "experience."
         ),
+        text_encoder_gb=5,
         memory_gb=16,
         notes="Attention of linear cost: quick for its size. From words or an image.",
     ),

@@ -33,6 +33,8 @@ XT = ModelCard(
     takes_text=False,
     reads_prompt=False,
     options={"motion_bucket_id": 127, "noise_aug_strength": 0.02, "decode_chunk_size": 8},
+    float16=True,
+    text_encoder_gb=1.3,
     memory_gb=16,
     notes="Animates one image without words; a prompt only ranks its candidates.",
 )

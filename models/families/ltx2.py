@@ -31,7 +31,9 @@ def encode(pipeline: Any, conditioning: Conditioning) -> dict[str, Any]:
 
 def arguments(conditioning: Conditioning) -> dict[str, Any]:
     """The guide as a condition at latent frame 0, the last image as one at the last latent frame."""
+    off = {} if conditioning.guidance_scale > 1 else {"audio_guidance_scale": 1.0}  # it would guide alone
     return {
+        **off,
         **conditioning.options,
         **conditioning.encoded,
         "conditions": conditions(conditioning),

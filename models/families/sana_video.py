@@ -19,6 +19,8 @@ from models.families import named_text_states, over
 
 IMAGE_SHIFT = 8.0
 """The authors' timestep shift from an image."""
+MOTION = "motion score: 30."
+"""What the authors write after every prompt; how much moves."""
 
 
 def variant(pipeline: Any, conditioning: Conditioning) -> Any:
@@ -32,10 +34,14 @@ def variant(pipeline: Any, conditioning: Conditioning) -> Any:
 
 
 def encode(pipeline: Any, conditioning: Conditioning) -> dict[str, Any]:
-    """Text states with their masks; what the authors put before a prompt is the pipeline's own."""
+    """Text states with their masks; what the authors put before a prompt is the pipeline's own.
+
+    A prompt that names another motion score keeps it.
+    """
     call = inspect.signature(type(pipeline).__call__).parameters
+    prompt = conditioning.prompt
     states = pipeline.encode_prompt(
-        conditioning.prompt,
+        prompt if "motion score" in prompt.lower() else f"{prompt} {MOTION}",
         conditioning.guidance_scale > 1,
         negative_prompt=conditioning.negative_prompt,
         max_sequence_length=call["max_sequence_length"].default,

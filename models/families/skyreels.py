@@ -21,6 +21,9 @@ from PIL import Image
 from models.conditioning import Conditioning
 from models.families import over
 
+IMAGE_SHIFT = 5.0
+"""The authors' timestep shift from an image."""
+
 
 def variant(pipeline: Any, conditioning: Conditioning) -> Any:
     """The pipeline for text, for an image, or for a video to continue, over the same modules."""
@@ -28,8 +31,11 @@ def variant(pipeline: Any, conditioning: Conditioning) -> Any:
 
     if conditioning.guide is None:
         return pipeline
-    kind = "ImageToVideo" if conditioning.num_guide_frames == 1 else "VideoToVideo"
-    return over(pipeline, getattr(diffusers, f"SkyReelsV2DiffusionForcing{kind}Pipeline"))
+    if conditioning.num_guide_frames > 1:
+        return over(pipeline, diffusers.SkyReelsV2DiffusionForcingVideoToVideoPipeline)
+    config = pipeline.scheduler.config
+    scheduler = diffusers.UniPCMultistepScheduler.from_config(config, flow_shift=IMAGE_SHIFT)
+    return over(pipeline, diffusers.SkyReelsV2DiffusionForcingImageToVideoPipeline, scheduler=scheduler)
 
 
 def encode(pipeline: Any, conditioning: Conditioning) -> dict[str, Any]:

@@ -48,7 +48,10 @@ def recalled(page: "Page", memory: Memory | None, where: Where) -> dict[Any, Any
         return updates  # the images were for a chunk that is made by now
     drawn = page.studio.first_frame(project) if project else None
     given = None if drawn is not None and drawn.name == request.guide else request.guide
-    images = ((composer.guide, given, {}), (composer.ending, request.last_image, {"last": True}))
+    images: tuple[tuple[Any, str | None, dict[str, Any]], ...] = (
+        (composer.guide, given, {}),
+        (composer.ending, request.last_image, {"last": True}),
+    )
     for part, name, more in images:
         if project and name and (url := media_url(page.studio, project, name)):
             updates[part] = {"name": name, "url": url, **more}

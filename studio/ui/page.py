@@ -19,6 +19,7 @@ from studio.sentences import sentence_of
 from studio.studio import Studio
 from studio.timeline import Project, new_id
 from studio.ui import layout, views
+from studio.ui.downloads import Downloads
 from studio.ui.look import Look, Where, interruption, look, media_url, stamp
 from studio.ui.memory import Memory, recalled
 from studio.ui.panels import autopilot, gallery, images, job, player, projects, search, timeline
@@ -41,6 +42,7 @@ class Page(layout.Parts):
     studio: Studio
     examples: list[dict[str, str]]
     blocks: gr.Blocks
+    downloads: Downloads
     begun: dict[str, str] = field(default_factory=dict)
     """Projects that were made by events of a page that stood nowhere, by visit and turn."""
     beginning: RLock = field(default_factory=RLock)
@@ -237,7 +239,8 @@ def build(studio: Studio) -> gr.Blocks:
         title="Chunkwise Studio", analytics_enabled=False, fill_width=True, delete_cache=cache
     ) as blocks:
         parts = layout.place(studio)
-        page = Page(**vars(parts), studio=studio, examples=player.examples(), blocks=blocks)
+        examples, downloads = player.examples(), Downloads(studio)
+        page = Page(**vars(parts), studio=studio, examples=examples, blocks=blocks, downloads=downloads)
         for panel in (search, autopilot, gallery, images, job, player, projects, timeline):
             panel.bind(page)
         page.listen(page.clock.tick, lambda where, said: page.draw(where, said, None))

@@ -1,12 +1,14 @@
 """Where a model runs, and how it fits: tables."""
 
+import contextlib
 import dataclasses
 
+import psutil
 import pytest
 
 from models.catalog import card
 from models.errors import InputError
-from models.placement import Machine, Wishes, choose, this_machine
+from models.placement import Machine, Wishes, _free_ram, check_memory, choose, this_machine
 
 SMALL = card("pocket")
 LARGE = dataclasses.replace(SMALL, title="Large", memory_gb=20, parameters_b=4)
@@ -54,6 +56,55 @@ def test_what_is_kept_where(model, memory_gb, device, offload, storage):
     placement = choose(model, Machine(memory_gb, bfloat16=True, ram_gb=64))
     assert (placement.device, placement.offload, placement.storage) == (device, offload, storage)
     assert placement.tiling == (offload != "none")
+
+
+@pytest.mark.parametrize(
+    ("storage", "memory_gb", "ram_gb", "offload"),
+    [
+        ("full", 40, 64, "model"),
+        ("float8", 24, 64, "model"),
+        ("nf4", 48, 64, "none"),
+        ("nf4", 16, 64, "model"),
+        ("float8", 24, 16, "disk"),
+        ("int8", 24, 16, "model"),
+    ],
+)
+def test_a_storage_that_is_set_by_hand_is_what_has_to_fit(storage, memory_gb, ram_gb, offload):
+    placement = choose(HUGE, Machine(memory_gb, bfloat16=True, ram_gb=ram_gb), Wishes(storage=storage))
+    assert (placement.offload, placement.storage) == (offload, storage)
+
+
+def test_devices_without_bfloat16_take_float16_where_the_authors_have_it():
+    assert choose(dataclasses.replace(LARGE, float16=True), OLD_GPU).dtype == "float16"
+    assert choose(dataclasses.replace(LARGE, float16=True), GPU).dtype == "bfloat16"
+
+
+def test_a_decoder_that_needs_tiles_has_them_on_a_large_device_too():
+    machine = Machine(80, bfloat16=True)
+    assert choose(dataclasses.replace(HUGE, tiling=True), machine).tiling
+    assert not choose(dataclasses.replace(HUGE, tiling=True), machine, Wishes(tiling=False)).tiling
+
+
+@pytest.mark.parametrize(
+    ("ram_gb", "asked", "refused"), [(64, None, True), (100, None, False), (64, "cpu", False)]
+)
+def test_a_model_that_main_memory_cannot_hold_is_refused_before_its_download(ram_gb, asked, refused):
+    machine = Machine(ram_gb=ram_gb)
+    with pytest.raises(InputError, match="needs about 120 GiB") if refused else contextlib.nullcontext():
+        check_memory(HUGE, choose(HUGE, machine, asked), machine, asked)
+
+
+def test_a_network_in_8_bits_needs_less_main_memory():
+    machine, wishes = Machine(ram_gb=64), Wishes(storage="int8")
+    check_memory(HUGE, choose(HUGE, machine, wishes), machine, wishes)
+
+
+def test_what_is_left_to_a_container_counts(tmp_path):
+    (tmp_path / "memory.max").write_text(str(3 * 2**30))
+    (tmp_path / "memory.current").write_text(str(2**30))
+    assert _free_ram(tmp_path) == 2
+    (tmp_path / "memory.max").write_text("max")
+    assert _free_ram(tmp_path) == pytest.approx(psutil.virtual_memory().available / 2**30, rel=0.2)
 
 
 def test_what_main_memory_does_not_hold_goes_to_disk():
@@ -106,7 +157,7 @@ def test_a_text_encoder_that_does_not_fit_beside_a_step_has_the_layers_offloaded
 def test_of_several_devices_the_wished_one_is_asked_for_its_memory(monkeypatch):
     asked = []
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
-    monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda: True)
+    monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda including_emulation: not including_emulation)
     monkeypatch.setattr("torch.cuda.mem_get_info", lambda device: asked.append(device) or (2**34, 2**35))
     for wished in (Wishes(device="cuda:1"), "cuda:1", "cpu", None):
         assert this_machine(wished).cuda_memory_gb == 16

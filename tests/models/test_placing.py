@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from diffusers import AutoencoderKLTemporalDecoder
 
 from models.catalog import card
 from models.diffusers_run import DiffusersModel
@@ -37,6 +38,13 @@ def test_a_network_in_float8_draws_nearly_the_same():
 def test_the_decoder_is_tiled_where_memory_is_tight():
     pipeline = place(tiny_wan(), Placement("cpu", "float32", "", tiling=True))
     assert pipeline.vae.use_tiling
+
+
+def test_a_decoder_that_knows_no_tiles_is_left_as_it_is():
+    """diffusers gives every autoencoder the method; that of Stable Video Diffusion raises."""
+    vae = AutoencoderKLTemporalDecoder(block_out_channels=(32,), layers_per_block=1)
+    pipeline = SimpleNamespace(vae=vae, to=lambda device: device)
+    assert place(pipeline, Placement("cpu", "float32", "", tiling=True)) == "cpu"
 
 
 def test_an_attention_backend_that_is_not_there_is_told_in_a_sentence():

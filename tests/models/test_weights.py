@@ -7,6 +7,8 @@ import pytest
 import torch
 from diffusers import AutoencoderKL
 from safetensors.torch import load_file, save_file
+from sentencepiece import SentencePieceTrainer
+from transformers import T5Tokenizer
 
 from models.catalog import CARDS
 from models.errors import InputError
@@ -35,6 +37,19 @@ def test_a_whole_folder_loads_ready_for_inference(folder):
     pipeline = load(folder)
     assert not pipeline.transformer.training
     assert not any(parameter.requires_grad for parameter in pipeline.vae.parameters())
+
+
+def test_a_tokenizer_that_is_a_sentencepiece_file_is_read(tmp_path):
+    """CogVideoX and LTX-Video ship theirs so."""
+    words = tmp_path / "words.txt"
+    words.write_text("a red fox runs through the deep snow at night\n" * 50)
+    SentencePieceTrainer.train(
+        input=str(words), model_prefix=str(tmp_path / "spiece"), vocab_size=25, pad_id=0, eos_id=1, unk_id=2,
+        bos_id=-1, minloglevel=2, hard_vocab_limit=False,
+    )  # fmt: skip
+    (tmp_path / "tokenizer_config.json").write_text('{"tokenizer_class": "T5Tokenizer"}')
+    tokenizer = T5Tokenizer.from_pretrained(tmp_path)
+    assert tokenizer.decode(tokenizer("the red fox").input_ids, skip_special_tokens=True) == "the red fox"
 
 
 def test_a_missing_folder(tmp_path):

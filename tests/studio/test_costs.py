@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from models.catalog import card
 from studio import costs
 from studio.timeline import ChunkRequest
 from tests.studio.test_studio import made
@@ -44,9 +45,17 @@ def test_before_any_measurement_the_network_evaluations_are_told():
 
 
 def test_a_film_costs_what_its_segments_cost():
-    cost = costs.film_cost([REQUEST] * 30, measured)
+    cost = costs.film_cost([REQUEST] * 30, measured, card)
     assert cost.evaluations == 30 * 72
     assert cost.sentence == "30 segments: about 5 min"
+
+
+@pytest.mark.parametrize(
+    ("model", "guidance", "passes"), [("ltx-2", 3.0, 4), ("ltx-2", 1.0, 3), ("hunyuan", 6.0, 1)]
+)
+def test_some_models_evaluate_their_network_more_often_or_less_in_a_step(model, guidance, passes):
+    request = REQUEST.model_copy(update={"model": model, "strategy": "naive", "guidance_scale": guidance})
+    assert costs.film_cost([request], unknown, card).evaluations == 20 * passes
 
 
 def test_a_run_leaves_its_timings_for_the_next_cost(studio, request_):

@@ -7,7 +7,7 @@ import pytest
 from models.catalog import card as pocket
 from studio.autopilot import film
 from studio.handover import continuing_card, handed_over, handed_over_film
-from studio.timeline import ChunkRequest
+from studio.timeline import ChunkRequest, LoraChoice
 
 PARTNER = dataclasses.replace(
     pocket("pocket"), name="partner", num_frames=25, num_inference_steps=40, guidance_scale=6.0
@@ -39,6 +39,19 @@ def test_the_authors_negative_prompt_gives_way_to_that_of_the_partners_authors()
     }
     request = REQUEST.model_copy(update={"negative_prompt": "blurry"})
     assert handed_over(request, cards.__getitem__).negative_prompt == "static"
+
+
+def test_what_the_partner_cannot_take_is_left_out():
+    partner = dataclasses.replace(PARTNER, takes_negative=False, family="another")
+    cards = {"words": WORDS, "partner": partner}
+    request = REQUEST.model_copy(update={"negative_prompt": "snow", "loras": (LoraChoice(name="grain"),)})
+    made = handed_over(request, cards.__getitem__)
+    assert (made.negative_prompt, made.loras) == ("", ())
+
+
+def test_lora_files_go_to_a_partner_of_the_same_family():
+    request = REQUEST.model_copy(update={"loras": (LoraChoice(name="grain"),)})
+    assert handed_over(request, CARDS.__getitem__).loras == request.loras
 
 
 def test_a_size_that_the_partner_cannot_draw_becomes_its_own():

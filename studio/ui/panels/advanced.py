@@ -47,12 +47,7 @@ def build(card: "ModelCard", of: dict[str, dict[str, Any]], lora_files: list[str
             width = gr.Slider(label="Width", elem_id="width", **of["width"])
             height = gr.Slider(label="Height", elem_id="height", **of["height"])
         frames = gr.Slider(label="Frames", elem_id="frames", **of["frames"])
-        negative = gr.Textbox(
-            card.negative_prompt,
-            label="Keep away from",
-            placeholder="What should not be seen",
-            elem_id="negative",
-        )
+        negative = gr.Textbox(card.negative_prompt, label="Keep away from", elem_id="negative")
         match_colours = gr.Checkbox(
             label="Match the colours of the frame before",
             info="Against colours that drift over many segments.",

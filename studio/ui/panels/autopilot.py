@@ -39,10 +39,12 @@ def bind(page: "Page") -> None:
             planned = requests(where, seconds, request(values))
         except InputError as problem:
             return gr.update(), {"sentence": str(problem), "wrong": True}
-        cost = studio.cost(*planned, continues=bool(where.get("head")), guarded=True)
-        words = views.film_words(seconds, cost.seconds, goes_on=bool(where.get("head")))
+        goes_on = bool(where.get("head"))
+        cost = studio.cost(*planned, continues=goes_on, guarded=True)
+        words = views.film_words(seconds, cost.seconds, goes_on=goes_on)
+        fetched = page.downloads.words(*planned, continues=goes_on)
         first = first_frame_words(page, where, planned[0])
-        sentence = ". ".join(each for each in (cost.sentence, first, views.SCENES) if each)
+        sentence = ". ".join(each for each in (cost.sentence, fetched, first, views.SCENES) if each)
         return gr.update(value=words), {"sentence": sentence}
 
     # work that has got on has measured what a step takes

@@ -85,13 +85,6 @@ def bind(page: "Page") -> None:
 
         return page.after(where, said, verb)
 
-    def remember(where: dict[str, Any], memory: dict[str, Any] | None, *values: Any) -> Any:
-        try:
-            now = remembered(memory, where, request(values), values[9])
-        except InputError:
-            return gr.skip()
-        return now if where.get("visit") and now != memory else gr.skip()
-
     def price(where: dict[str, Any], *values: Any) -> tuple[Any, dict[str, Any]]:
         try:
             wanted = request(values)
@@ -99,11 +92,13 @@ def bind(page: "Page") -> None:
             studio.card(wanted.model).check_steps(wanted.num_inference_steps, k)
         except InputError as problem:
             return gr.update(), {"sentence": str(problem), "wrong": True}
-        cost = studio.cost(wanted, continues=bool(where.get("head")))
+        goes_on = bool(where.get("head"))
+        cost = studio.cost(wanted, continues=goes_on)
+        fetched = page.downloads.words(wanted, continues=goes_on)
         first = first_frame_words(page, where, wanted)
         words = reading_words(studio.worker.reading(wanted.model, wanted.prompt))
         scene = views.FIRST_SCENE if len(scenes(wanted.prompt)) > 1 else ""
-        sentence = ". ".join(each for each in (cost.sentence, first, words, scene) if each)
+        sentence = ". ".join(each for each in (cost.sentence, fetched, first, words, scene) if each)
         return gr.update(value=views.button_words(wanted, cost.seconds)), {"sentence": sentence}
 
     def change_model(name: str, negative: str) -> list[Any]:
@@ -129,9 +124,6 @@ def bind(page: "Page") -> None:
     unchecked: dict[str, Any] = {**plain, "preprocess": False}  # a number under way may be out of its range
     asked = [page.where, *composer.choices()]
     gr.on(changes, price, asked, told, trigger_mode="always_last", **unchecked)
-    kept = [page.memory, *composer.choices()]
-    held = [each.change for each in composer.choices() if each is not composer.prompt]
-    gr.on(held, remember, [page.where, *kept], page.memory, trigger_mode="always_last", **unchecked)
     shown = [composer.candidates, composer.preview_steps, composer.previews]
     composer.strategy.change(change_strategy, composer.strategy, shown, **plain)
     chosen = [composer.model, composer.negative]
@@ -139,6 +131,23 @@ def bind(page: "Page") -> None:
     page.model_changed.then(price, asked, told, **unchecked)
     composer.dice.click(lambda: str(new_seed()), None, composer.seed, **plain)
     page.listen(composer.search.click, search, *composer.choices(), checked=False)
+    remember_inputs(page, unchecked)
+
+
+def remember_inputs(page: "Page", how: dict[str, Any]) -> None:
+    """Keep in the browser what the inputs hold, whenever one of them changes."""
+
+    def remember(where: dict[str, Any], memory: dict[str, Any] | None, *values: Any) -> Any:
+        try:
+            now = remembered(memory, where, request(values), values[9])
+        except InputError:
+            return gr.skip()
+        return now if where.get("visit") and now != memory else gr.skip()
+
+    choices = page.composer.choices()
+    changes = [each.change for each in choices if each is not page.composer.prompt]
+    asked = [page.where, page.memory, *choices]
+    gr.on(changes, remember, asked, page.memory, trigger_mode="always_last", **how)
 
 
 def first_frame_words(page: "Page", where: dict[str, Any], wanted: ChunkRequest) -> str:

@@ -13,7 +13,7 @@ def sana(load):
 
 def call_arguments(card):
     return {
-        "prompt": "a fox",
+        "prompt": "a fox motion score: 30.",
         "negative_prompt": "snow",
         "height": card.height,
         "width": card.width,
@@ -37,6 +37,13 @@ def test_a_finished_run_from_an_image_is_the_plain_call(sana, begin, picture, pl
     expected = plain_call(pipeline, **call_arguments(sana.card), image=Image.fromarray(guide[0]))
     run = begin(sana, sana.encode("a fox", negative_prompt="snow", guide=guide))
     np.testing.assert_array_equal(run.finish().frames, expected)
+
+
+def test_a_motion_score_that_is_asked_for_is_kept(sana, begin):
+    calm, usual = (sana.encode(words) for words in ("a fox motion score: 5.", "a fox"))
+    assert not calm.encoded["prompt_embeds"].equal(usual.encoded["prompt_embeds"])
+    named = sana.encode("a fox motion score: 30.")
+    assert named.encoded["prompt_embeds"].equal(usual.encoded["prompt_embeds"])
 
 
 def test_an_image_needs_another_scheduler_than_text(sana, begin, picture):

@@ -39,10 +39,10 @@ def test_a_finished_run_from_text_is_the_plain_call(skyreels, begin, plain_call)
 
 
 def test_a_finished_run_from_an_image_is_the_plain_call(skyreels, begin, picture, plain_call):
-    guide = picture(skyreels)
-    expected = plain_call(
-        kind(skyreels, "ImageToVideo"), **call_arguments(skyreels.card), image=images(guide)[0]
-    )
+    """With the authors' shift from an image."""
+    guide, pipeline = picture(skyreels), kind(skyreels, "ImageToVideo")
+    pipeline.scheduler = type(pipeline.scheduler).from_config(pipeline.scheduler.config, flow_shift=5.0)
+    expected = plain_call(pipeline, **call_arguments(skyreels.card), image=images(guide)[0])
     run = begin(skyreels, skyreels.encode("a fox", guide=guide))
     np.testing.assert_array_equal(run.finish().frames, expected)
 
