@@ -145,7 +145,7 @@ def load(
     elif not Path(source).exists() and HUB_ID.fullmatch(str(source)):
         name = str(source)
         source = download.fetch(replace(IMAGE_MODEL, title=name, source=name, revision=""), tell)
-    where = placement.choose(_as_large_as(Path(source)), placement.this_machine(device), device)
+    where = placement.choose(_as_large_as(Path(str(source))), placement.this_machine(device), device)
     where = replace(where, cache=0.0, attention=None)  # those were chosen for the network of a video model
     dtype = getattr(torch, where.dtype)
     pipeline = weights.load_pipeline(AutoPipelineForText2Image, IMAGE_MODEL, source, dtype)

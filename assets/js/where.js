@@ -28,11 +28,12 @@ const draw = () => {
   if (before === project) return;
   const typed = sessionStorage.getItem(draft(before));
   const kept = sessionStorage.getItem(draft(project));
-  if (!before && project && typed && kept === null) sessionStorage.setItem(draft(project), typed);
-  else write(kept || "");
+  const taken = !before && project && typed && kept === null;
+  if (taken) sessionStorage.setItem(draft(project), typed);
   sessionStorage.removeItem(draft(""));
   if (project) address.searchParams.set("project", project);
   else address.searchParams.delete("project");
   history.replaceState(history.state, "", address);
+  if (!taken) write(kept || "");
 };
 watch("value", draw);

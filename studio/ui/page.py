@@ -151,7 +151,7 @@ class Page(layout.Parts):
         if seen.trouble or sentence is not None:  # with the turn, as the same words may be news again
             changes[self.notice] = {"sentence": seen.trouble or sentence, "turn": turn}
         held = {"visit": where.get("visit"), "visitor": where.get("visitor"), "turn": turn, "stamps": stamps}
-        held["moved"] = bool(where.get("moved")) and "head" not in where
+        held["moved"] = "head" not in where
         left = self.unsaid(seen, prompt) if "head" in where or where.get("arrived") else None
         if seen.where.get("head") != where.get("head") and left is not None:
             changes[self.composer.prompt] = gr.update(value=left, **self.words(seen))
@@ -251,7 +251,8 @@ def build(studio: Studio) -> gr.Blocks:
             drawn = page.draw(at, "", interruption(studio, project_id))
             # what the box holds is put back by the browser, and looked at with the next tick
             held = {name: value for name, value in drawn[page.where].items() if name != "head"}
-            there = {page.where: {**held, "arrived": True}, page.visitor: visitor}
+            # not a turn: what the person did before this answer came is newer
+            there = {page.where: {**held, "arrived": True, "turn": 0}, page.visitor: visitor}
             return {**drawn, **recalled(page, memory, drawn[page.where]), **there}
 
         known, changed = [page.visitor, page.memory], [*page.drawn(), page.composer.seed, page.visitor]

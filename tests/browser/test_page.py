@@ -159,7 +159,7 @@ def test_undo_restart_and_another_ending(server, open_page) -> None:
     small(page, candidates=3)
     make_segment(page, "", candidates=3)  # empty: the same prompt goes on
     expect(page.locator(".segment .caption b").last).to_have_text("A rocket on the ground")
-    page.locator(".others button").click()
+    page.locator(".others .row-button").click()
     expect(page.locator(".segment .caption b").last).to_have_text("The rocket rises")
     page.locator(".segment .film").first.click()
     page.get_by_role("button", name="Carry on from here").click()

@@ -1,0 +1,110 @@
+"""Nothing that was typed, set or given gets lost: after a reload, in another project, after a mistake."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+pytest.importorskip("playwright.sync_api")
+
+from playwright.sync_api import expect
+
+from tests.browser.steps import make_segment, search, segments, set_number, small
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    path = tmp_path / "beach.png"
+    Image.fromarray(np.full((64, 64, 3), (230, 200, 120), np.uint8)).save(path)
+    return path
+
+
+def test_a_reload_keeps_what_was_set_and_given(server, open_page, picture: Path) -> None:
+    page = open_page(server.url)
+    page.locator("#upload").locator("xpath=..").locator("input[type=file]").set_input_files(picture)
+    expect(page.locator("#guide .guide")).to_be_visible()
+    small(page, candidates=3, steps=6)
+    page.get_by_role("button", name="Advanced").click()
+    page.locator("#seed input").fill("42")
+    page.locator("#seed input").blur()
+    expect(page.locator("#search")).to_contain_text("Search 3 candidates")
+    page.wait_for_timeout(1000)  # the browser has been told by then
+    page.reload()
+    expect(page.locator("#steps input[type=number]")).to_have_value("6")
+    expect(page.locator("#candidates input[type=number]")).to_have_value("3")
+    expect(page.locator("#guide .guide")).to_be_visible()
+    page.get_by_role("button", name="Advanced").click()
+    expect(page.locator("#seed input")).to_have_value("42")
+
+
+def test_a_title_given_first_names_the_film(server, open_page) -> None:
+    page = open_page(server.url)
+    title = page.locator("#title input")
+    title.fill("My holiday")
+    title.blur()
+    expect(page.locator(".rail li b").first).to_have_text("My holiday")
+    small(page, candidates=1)
+    search(page, "A fox runs", candidates=1)
+    expect(title).to_have_value("My holiday")
+    title.fill("")
+    title.blur()
+    expect(title).to_have_value("My holiday")
+
+
+def test_every_project_keeps_its_own_words_in_the_box(server, open_page) -> None:
+    page = open_page(server.url)
+    box = page.locator("#prompt textarea")
+    for name in ("First", "Second"):
+        page.get_by_role("button", name="New project").click()
+        expect(box).to_have_value("")
+        page.locator("#title input").fill(name)
+        page.locator("#title input").blur()
+        expect(page.locator(".rail li b").first).to_have_text(name)
+        box.fill(f"What comes in the {name}")
+    page.locator(".rail li", has_text="First").locator(".row-button").click()
+    expect(box).to_have_value("What comes in the First")
+    page.locator(".rail li", has_text="Second").locator(".row-button").click()
+    expect(box).to_have_value("What comes in the Second")
+
+
+def test_the_same_mistake_is_told_again(server, open_page) -> None:
+    page = open_page(server.url)
+    notice = page.locator(".notice:visible")
+    for _ in range(2):
+        page.locator("#search").click()
+        expect(notice).to_have_count(1)
+        page.get_by_role("button", name="Close this message").click()
+        expect(notice).to_have_count(0)
+
+
+def test_a_number_outside_its_range_is_told_or_brought_into_it_before_the_press(server, open_page) -> None:
+    page = open_page(server.url)
+    set_number(page, "film-seconds", 200)
+    expect(page.locator("#film")).to_contain_text("Make 120 s of film")
+
+
+def test_the_first_line_is_made_and_the_others_wait(server, open_page) -> None:
+    page = open_page(server.url)
+    small(page, candidates=1)
+    make_segment(page, "A fox runs\nThe fox jumps", candidates=1)
+    expect(page.locator(".segment .caption b")).to_have_text("A fox runs")
+    expect(page.locator("#prompt textarea")).to_have_value("The fox jumps")
+
+
+def test_an_ending_that_is_not_wanted_any_more_is_deleted(server, open_page) -> None:
+    page = open_page(server.url)
+    small(page, candidates=1)
+    make_segment(page, "A fox runs", candidates=1)
+    make_segment(page, "The fox jumps", candidates=1)
+    page.locator(".undo").click()
+    expect(segments(page)).to_have_count(1)
+    page.locator(".others li").hover()
+    page.get_by_role("button", name="Delete the ending “The fox jumps”").click()
+    page.locator(".others .sure .bin").click()
+    expect(page.locator(".others")).to_be_hidden()
+    expect(segments(page)).to_have_count(1)
