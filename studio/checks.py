@@ -10,6 +10,7 @@ from studio.timeline import ChunkRequest, LoraChoice
 
 if TYPE_CHECKING:
     from models.video_model import ModelCard
+    from studio.jobs import Jobs
     from studio.settings import Settings
     from studio.store import Store
     from studio.workers.contract import Worker
@@ -18,6 +19,7 @@ MAX_CANDIDATES = 32
 MAX_SEED = 2**32 - 1
 MAX_TITLE_CHARS = 200
 MAX_SEGMENTS = 500
+MAX_TURNS = 3
 
 
 def check_request(card: ModelCard, request: ChunkRequest, *, continues: bool) -> ChunkRequest:
@@ -58,6 +60,21 @@ def check_request(card: ModelCard, request: ChunkRequest, *, continues: bool) ->
 def draws_first_frame(card: ModelCard, request: ChunkRequest, *, continues: bool) -> bool:
     """Whether a text-to-image model draws the guide image from the prompt, as nobody has given one."""
     return not (continues or request.guide or card.takes_text)
+
+
+def check_turn(settings: Settings, store: Store, jobs: Jobs, project_id: str) -> None:
+    """Check that whoever began a project leaves others their turn, if strangers share the studio's queue.
+
+    Raises:
+        InputError: if several films of theirs are at work or wait already.
+    """
+    theirs = store.of_same_visitor(project_id) if settings.shared else []
+    waiting = sum(jobs.active(each.id) is not None for each in theirs)
+    if waiting >= MAX_TURNS:
+        raise InputError(
+            f"{waiting} of your films are at work or waiting, and others wait too. Let one of them end, or "
+            "stop it."
+        )
 
 
 def check_images(store: Store, project_id: str, requests: Sequence[ChunkRequest]) -> None:

@@ -29,7 +29,7 @@ from studio.timeline import ChunkRequest, Project, media_names, now, undo, with_
 
 if TYPE_CHECKING:
     from models.video_model import ModelCard
-    from studio.jobs import JobView
+    from studio.jobs import JobHandle, JobView
     from studio.store import ProjectSummary
     from studio.workers.contract import Worker
 
@@ -240,7 +240,7 @@ class Studio:
         with self._submitting:
             request = self._checked(self._idle(project_id), [request])[0]
             work = partial(self._maker.search, project_id=project_id, request=request)
-            return self.jobs.submit("search", project_id, work)
+            return self._submit("search", project_id, work)
 
     def pick(self, project_id: str, candidate_id: str) -> str:
         """Pay for the full run of one candidate; it becomes the last segment of the film.
@@ -266,7 +266,7 @@ class Studio:
         with self._submitting:
             self._idle(project_id)
             work = partial(self._maker.pick, project_id=project_id, candidate_id=candidate_id)
-            return self.jobs.submit("pick", project_id, work)
+            return self._submit("pick", project_id, work)
 
     def make(self, project_id: str, requests: Sequence[ChunkRequest]) -> str:
         """The machine alone: search, take the best candidate, continue from its end with the next request.
@@ -282,7 +282,7 @@ class Studio:
         with self._submitting:
             checked = self._checked(self._idle(project_id), requests)
             work = partial(self._maker.make, project_id=project_id, requests=checked)
-            return self.jobs.submit("make", project_id, work)
+            return self._submit("make", project_id, work)
 
     def undo(self, project_id: str) -> Project:
         """Take the last segment out of the film; it stays in the tree, and its candidates wait for a pick.
@@ -379,6 +379,11 @@ class Studio:
         if project.gallery is not None:
             self.worker.release(project.gallery.id)
         return changed
+
+    def _submit(self, kind: str, project_id: str, work: Callable[[JobHandle], None]) -> str:
+        """Put work into the queue, if it is this person's turn."""
+        checks.check_turn(self.settings, self.store, self.jobs, project_id)
+        return self.jobs.submit(kind, project_id, work)
 
     def _idle(self, project_id: str) -> Project:
         """The project, if nothing runs for it."""

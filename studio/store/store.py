@@ -103,6 +103,13 @@ class Store:
             rows = session.exec(query).all()
             return [ProjectSummary.model_validate(row, from_attributes=True) for row in rows]
 
+    def of_same_visitor(self, project_id: str) -> _Summaries:
+        """One line for each project of whoever began this one; none if nobody knows who did."""
+        query = select(VisitorRow.visitor).where(col(VisitorRow.project_id) == project_id)
+        with self._database.reading() as session:
+            visitor = session.exec(query).first()
+        return self.list(visitor) if visitor else []
+
     # Media
 
     def media_dir(self, project_id: str) -> Path:

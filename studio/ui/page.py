@@ -42,12 +42,14 @@ class Page(layout.Parts):
     studio: Studio
     examples: list[dict[str, str]]
     blocks: gr.Blocks
-    downloads: Downloads
     begun: dict[str, str] = field(default_factory=dict)
     """Projects that were made by events of a page that stood nowhere, by visit and turn."""
     beginning: RLock = field(default_factory=RLock)
     model_changed: Any = None
     """The event after which every input has the limits of another model; `search` makes it."""
+
+    def __post_init__(self) -> None:
+        self.downloads = Downloads(self.studio)
 
     def listen(
         self, event: Callable[..., Any], handler: Callable[..., Drawn], *more: Any, checked: bool = True
@@ -195,7 +197,9 @@ class Page(layout.Parts):
         listed = views.projects_view(
             projects, current, lambda project_id, name: media_url(self.studio, project_id, name)
         )
-        model, worker = views.model_of(seen.project) or self.studio.settings.model, self.studio.worker
+        worker, used = self.studio.worker, views.model_of(seen.project)
+        known = any(card.name == used for card in worker.cards())  # films come from elsewhere too
+        model = used if known else self.studio.settings.model
         status = views.status_view(worker.ready(model), worker.placed(model))
         panels: list[tuple[str, Any, Any]] = [
             ("status", self.status, status),
@@ -239,8 +243,7 @@ def build(studio: Studio) -> gr.Blocks:
         title="Chunkwise Studio", analytics_enabled=False, fill_width=True, delete_cache=cache
     ) as blocks:
         parts = layout.place(studio)
-        examples, downloads = player.examples(), Downloads(studio)
-        page = Page(**vars(parts), studio=studio, examples=examples, blocks=blocks, downloads=downloads)
+        page = Page(**vars(parts), studio=studio, examples=player.examples(), blocks=blocks)
         for panel in (search, autopilot, gallery, images, job, player, projects, timeline):
             panel.bind(page)
         page.listen(page.clock.tick, lambda where, said: page.draw(where, said, None))

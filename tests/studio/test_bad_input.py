@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import namedtuple
 
 import pytest
@@ -177,3 +178,17 @@ def test_where_strangers_share_the_studio_only_models_whose_weights_are_here_are
     assert [card.name for card in studio.cards()] == ["pocket"]
     with pytest.raises(InputError, match=r"is not offered by this studio\. Choose pocket"):
         studio.check([request_.model_copy(update={"model": "wan2.1-t2v-14b"})])
+
+
+def test_where_strangers_share_the_studio_everybody_gets_a_turn(studio, request_, monkeypatch):
+    monkeypatch.setattr(studio, "settings", studio.settings.model_copy(update={"shared": True}))
+    go_on = threading.Event()
+    for _ in range(3):
+        project = studio.create_project(visitor="Ann")
+        studio.jobs.submit("search", project.id, lambda handle: go_on.wait(20))
+    with pytest.raises(InputError, match="3 of your films are at work or waiting"):
+        studio.search(studio.create_project(visitor="Ann").id, request_)
+    job = studio.search(studio.create_project(visitor="Bob").id, request_)
+    assert studio.job(job).position == 3
+    studio.cancel(job)
+    go_on.set()

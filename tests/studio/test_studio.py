@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from studio.errors import InputError
 from studio.media import count_frames, read_frames, read_frames_png, read_guide, write_clip
 from studio.studio import Studio
-from studio.timeline import ChunkRequest, Project
+from studio.timeline import ChunkRequest, Project, media_names
 from tests.studio import samples
 
 
@@ -172,6 +173,19 @@ def test_undo_takes_the_last_segment_out_of_the_film_and_keeps_it_in_the_tree(st
     assert second.id in project.segments
     project = studio.restart_from(project.id, second.id)
     assert project.branch() == (first, second)
+
+
+def test_an_ending_that_is_deleted_is_gone_with_its_media_and_the_film_stays(studio, request_):
+    project = made(studio, request_, request_)
+    first, second = project.branch()
+    studio.undo(project.id)
+    project = studio.delete_ending(project.id, second.id)
+    assert set(project.segments) == {first.id}
+    assert studio.project(project.id) == project
+    with pytest.raises(InputError):
+        studio.media_path(project.id, second.clip)
+    for name in media_names(project):
+        assert studio.media_path(project.id, name).is_file()
 
 
 def test_the_film_is_its_segments_one_after_another(studio, request_):

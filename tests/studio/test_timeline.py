@@ -45,6 +45,22 @@ def test_nothing_waits_where_there_was_no_choice():
     assert timeline.undo(timeline.with_segment(Project(), alone)).gallery is None
 
 
+def test_an_ending_takes_what_only_led_to_it_along():
+    project = samples.project(3)
+    first, second, third = project.branch()
+    short = timeline.with_head(project, first.id)
+    assert timeline.without_ending(short, third.id).segments == {first.id: first}
+    middle = timeline.with_head(project, second.id)
+    assert timeline.without_ending(middle, third.id).branch() == (first, second)
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_what_the_film_or_another_ending_needs_is_not_deleted(place):
+    project = samples.project(2)
+    with pytest.raises(InputError, match="Switch to another one first"):
+        timeline.without_ending(project, project.branch()[place].id)
+
+
 def test_undo_of_an_empty_film_is_an_input_error():
     with pytest.raises(InputError, match="nothing to undo"):
         timeline.undo(Project())

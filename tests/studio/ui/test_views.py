@@ -92,6 +92,28 @@ def test_a_new_search_does_not_show_the_gallery_that_it_replaces() -> None:
     assert view["waiting"] == 3
 
 
+def test_the_take_that_is_made_in_full_is_told_apart() -> None:
+    project = with_gallery(Project(), gallery(0.2, 0.4))
+    chosen = project.gallery.candidates[0].id if project.gallery else ""
+    view = views.gallery_view(look(project, job("pick"), where={"picked": chosen}))
+    assert view["picked"] == chosen
+    assert view["sentence"] == "The chosen take is being made in full."
+    assert views.gallery_view(look(project, where={"picked": chosen}))["picked"] is None
+
+
+def test_candidates_stay_while_the_next_search_waits_for_its_turn() -> None:
+    waiting = job("search", state="queued", started=None)
+    view = views.gallery_view(look(with_gallery(Project(), gallery(0.2, 0.4, 0.3)), waiting))
+    assert view["sentence"] == "These stay until the next ones come."
+
+
+@pytest.mark.parametrize(
+    ("position", "words"), [(1, "Waiting for the work before it"), (4, "Waiting: 4 are before it")]
+)
+def test_whoever_waits_is_told_for_how_many(position: int, words: str) -> None:
+    assert views.job_view(job("search", state="queued", position=position))["message"] == words
+
+
 def test_a_gallery_waits_for_a_pick_after_the_search() -> None:
     view = views.gallery_view(look(with_gallery(Project(), gallery(0.2, 0.4, 0.3))))
     assert view["open"]

@@ -1,0 +1,107 @@
+"""The page without a browser: inputs that survive a reload, and downloads that are told beforehand."""
+
+import gradio as gr
+import numpy as np
+import pytest
+from PIL import Image
+
+from studio.errors import InputError
+from studio.timeline import LoraChoice
+from studio.ui import layout
+from studio.ui.downloads import Downloads
+from studio.ui.memory import MOST, recalled, remembered
+from studio.ui.page import Page
+
+
+@pytest.fixture
+def page(studio):
+    with gr.Blocks() as blocks:
+        return Page(**vars(layout.place(studio)), studio=studio, examples=[], blocks=blocks)
+
+
+@pytest.fixture
+def at(studio):
+    return {"project": studio.create_project().id, "head": ""}
+
+
+def value(updates, part):
+    update = updates[part]
+    return update["value"] if isinstance(update, dict) and "__type__" in update else update
+
+
+def test_what_the_inputs_held_is_put_back(page, at, request_):
+    wanted = request_.model_copy(update={"candidates": 7, "guidance_scale": 2.5, "negative_prompt": "rain"})
+    updates = recalled(page, remembered({}, at, wanted, "42"), at)
+    composer = page.composer
+    parts = (composer.candidates, composer.guidance, composer.negative, composer.seed)
+    assert [value(updates, part) for part in parts] == [7, 2.5, "rain", "42"]
+
+
+def test_a_lora_that_is_not_here_can_be_seen_and_left_out(page, at, request_):
+    wanted = request_.model_copy(update={"loras": (LoraChoice(name="grain"),)})
+    update = recalled(page, remembered({}, at, wanted, ""), at)[page.composer.loras]
+    assert (update["value"], update["visible"]) == (["grain"], True)
+
+
+def test_an_image_is_put_back_until_its_chunk_is_made(page, studio, at, request_, tmp_path):
+    Image.fromarray(np.zeros((32, 32, 3), np.uint8)).save(tmp_path / "guide.png")
+    name = studio.add_guide(at["project"], tmp_path / "guide.png")
+    memory = remembered({}, at, request_.model_copy(update={"guide": name}), "")
+    assert recalled(page, memory, at)[page.composer.guide]["name"] == name
+    assert page.composer.guide not in recalled(page, memory, {**at, "head": "a chunk"})
+
+
+@pytest.mark.parametrize(
+    "memory", [None, {}, {"": {}}, {"": {"request": {"seed": "x"}}}, {"": {"request": None}}]
+)
+def test_a_memory_that_says_nothing_changes_nothing(page, memory):
+    assert recalled(page, memory, {}) == {}
+
+
+def test_a_browser_remembers_the_projects_it_used_last(request_):
+    memory: dict = {}
+    for number in range(MOST + 5):
+        memory = remembered(memory, {"project": str(number)}, request_, "")
+    assert list(memory) == [str(number) for number in range(5, MOST + 5)]
+
+
+def test_an_error_of_any_kind_is_told(page):
+    told = {}
+
+    def event(handler, **how):
+        told["sentence"] = handler({}, "")[page.notice]["sentence"]
+
+    def broken(where, prompt):
+        raise RuntimeError("a cable is loose")
+
+    page.listen(event, broken)
+    assert "a cable is loose" in told["sentence"]
+
+
+def test_the_same_words_are_news_at_the_next_turn(page):
+    first = page.draw({}, "", "No prompt.")
+    again = page.draw(first[page.where], "", "No prompt.")
+    assert first[page.notice] != again[page.notice]
+
+
+def test_the_size_of_a_download_is_asked_for_once(studio, request_, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        studio.worker, "plan", lambda model: asked.append(model) or (1, "8 GB to be downloaded.")
+    )
+    downloads, wanted = Downloads(studio), request_.model_copy(update={"model": "wan2.1-t2v-1.3b"})
+    told = [downloads.words(wanted, wanted, continues=False) for _ in range(3)]
+    assert told[0] == (
+        "Wan 2.1 T2V 1.3B first: 8 GB to be downloaded. Wan 2.1 VACE 1.3B first: 8 GB to be downloaded"
+    )
+    assert asked == ["wan2.1-t2v-1.3b", "wan2.1-vace-1.3b"]
+    assert downloads.words(request_, continues=False) == ""
+
+
+def test_a_hub_out_of_reach_is_told_in_place_of_the_size(studio, request_, monkeypatch):
+    def plan(model):
+        raise InputError("The hub cannot be reached. Try again later.")
+
+    monkeypatch.setattr(studio.worker, "plan", plan)
+    wanted = request_.model_copy(update={"model": "svd"})
+    assert Downloads(studio).words(wanted, continues=False) == "The hub cannot be reached. Try again later"
