@@ -10,7 +10,7 @@ const write = (text) => {
 let was = null;
 let newest = { turn: 0 };
 const draw = () => {
-  const { project = "", head = "", turn = 0, left, moved = false } = props.value || {};
+  const { project = "", head = "", turn = 0, left, moved = false, arrived = false } = props.value || {};
   // An answer to a question from before the person's last step: stay where they are, and draw it all again.
   const elsewhere = !moved && turn === newest.turn && turn > 0 && project !== (newest.project || "");
   if (turn < newest.turn || elsewhere) {
@@ -20,11 +20,11 @@ const draw = () => {
   newest = props.value || newest;
   const address = new URL(location.href);
   const before = address.searchParams.get("project") || "";
-  if (was && was.project === project && was.head !== head && left !== undefined) {
+  if (was && was.project === project && (was.head !== head || was.arrived) && left !== undefined) {
     if (left) sessionStorage.setItem(draft(project), left);
     else sessionStorage.removeItem(draft(project));
   }
-  if (was || project) was = { project, head };
+  if (was || project) was = { project, head, arrived };
   if (before === project) return;
   const typed = sessionStorage.getItem(draft(before));
   const kept = sessionStorage.getItem(draft(project));

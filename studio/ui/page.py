@@ -154,8 +154,9 @@ class Page(layout.Parts):
             changes[self.notice] = {"sentence": seen.trouble or sentence, "turn": turn}
         held = {"visit": where.get("visit"), "visitor": where.get("visitor"), "turn": turn, "stamps": stamps}
         held["moved"] = "head" not in where
-        left = self.unsaid(seen, prompt) if "head" in where or where.get("arrived") else None
-        if seen.where.get("head") != where.get("head") and left is not None:
+        left = self.unsaid(seen, prompt) if "head" in where else None
+        got_on = seen.where.get("head") != where.get("head") or bool(where.get("arrived"))
+        if got_on and left is not None:
             changes[self.composer.prompt] = gr.update(value=left, **self.words(seen))
             held["left"] = left
         if seen.project is not None:
@@ -253,9 +254,8 @@ def build(studio: Studio) -> gr.Blocks:
             at = {"project": project_id, "visit": new_id(), "visitor": visitor}
             drawn = page.draw(at, "", interruption(studio, project_id))
             # what the box holds is put back by the browser, and looked at with the next tick
-            held = {name: value for name, value in drawn[page.where].items() if name != "head"}
             # not a turn: what the person did before this answer came is newer
-            there = {page.where: {**held, "arrived": True, "turn": 0}, page.visitor: visitor}
+            there = {page.where: {**drawn[page.where], "arrived": True, "turn": 0}, page.visitor: visitor}
             return {**drawn, **recalled(page, memory, drawn[page.where]), **there}
 
         known, changed = [page.visitor, page.memory], [*page.drawn(), page.composer.seed, page.visitor]
