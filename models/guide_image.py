@@ -140,12 +140,15 @@ def load(
     """The text-to-image pipeline, placed."""
     from diffusers import AutoPipelineForText2Image
 
+    wanted = IMAGE_MODEL
     if source is None:
         source = download.fetch(IMAGE_MODEL, tell)
-    elif not Path(source).exists() and HUB_ID.fullmatch(str(source)):
-        name = str(source)
-        source = download.fetch(replace(IMAGE_MODEL, title=name, source=name, revision=""), tell)
-    where = placement.choose(_as_large_as(Path(str(source))), placement.this_machine(device), device)
+    else:
+        if not Path(source).exists() and HUB_ID.fullmatch(str(source)):
+            name = str(source)
+            source = download.fetch(replace(IMAGE_MODEL, title=name, source=name, revision=""), tell)
+        wanted = _as_large_as(Path(str(source)))
+    where = placement.choose(wanted, placement.this_machine(device), device)
     where = replace(where, cache=0.0, attention=None)  # those were chosen for the network of a video model
     dtype = getattr(torch, where.dtype)
     pipeline = weights.load_pipeline(AutoPipelineForText2Image, IMAGE_MODEL, source, dtype)

@@ -15,8 +15,8 @@ OFFLOADS: tuple[Offload, ...] = get_args(Offload)
 
 ACTIVATIONS = 5.0
 """GiB that a step and the decoder need beside the weights of one part, at the sizes of the cards."""
-NARROWED: dict[Storage, float] = {"full": 1.0, "float8": 0.5, "int8": 0.5, "nf4": 0.25}
-"""How much of a network's memory is left in each way of storage, against 16 bits a weight."""
+BYTES: dict[Storage, float] = {"float8": 1.0, "int8": 1.0, "nf4": 0.5}
+"""Of a weight of the network, in the ways of storage that narrow it."""
 LAYERS = 6.0
 """GiB that is enough where only a few layers at a time are on the device."""
 
@@ -163,14 +163,12 @@ def _fit(
     card: ModelCard, machine: Machine, dtype: str, storage: Storage | None, *, rounded: bool
 ) -> tuple[Offload, Storage, str]:
     """How a model is made to fit the CUDA device, its network stored as it was set by hand, and why."""
-    free = machine.cuda_memory_gb or 0.0
+    free, kept = machine.cuda_memory_gb or 0.0, storage or "full"
     wide = 2.0 if dtype == "float32" and card.memory_gb > 4 else 1.0  # cards count 16 bits a weight
-    full = card.parameters_b * 2e9 / 2**30 * wide
-    network = full * NARROWED[storage or "full"]
+    full, network = (card.parameters_b * 1e9 / 2**30 * each for each in (2 * wide, BYTES.get(kept, 2 * wide)))
     whole = card.memory_gb * wide - full + network
     other = min(max(whole - network, 0.0), card.text_encoder_gb * wide)
     largest, halved = max(network, other), max(network / 2, other)
-    kept = storage or "full"
     if free >= whole:
         return "none", kept, "all of it on the device"
     lacking = f"because it needs about {whole:.0f} GiB and {free:.0f} GiB are free"
@@ -201,8 +199,8 @@ def check_memory(
     asked = wishes if isinstance(wishes, str) or wishes is None else wishes.device
     if placement.device != "cpu" or asked == "cpu" or card.memory_gb <= 4:
         return
-    network = card.parameters_b * 4e9 / 2**30
-    needed = card.memory_gb * 2 - network * (1 - NARROWED[placement.storage])  # 32 bits a weight
+    saved = card.parameters_b * 1e9 / 2**30 * (4 - BYTES.get(placement.storage, 4))
+    needed = card.memory_gb * 2 - saved  # a card counts 16 bits a weight, a CPU takes 32
     if machine.ram_gb < needed * 2 / 3:
         raise InputError(
             f"{placement.reason} There it needs about {needed:.0f} GiB of main memory, of which "

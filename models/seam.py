@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import cv2
 import numpy as np
 
 from models.clip import Clip, Frames
 from models.continuation import cover
+from models.metrics.flow import optical_flow
 
 FADE = 0.5
 """Seconds in which the new frames come to look as the model drew them."""
@@ -49,9 +48,7 @@ def smooth_seam(clip: Clip, guide: Frames, num_guide_frames: int) -> Clip:
 def _moved(lost: np.ndarray, before: np.ndarray, after: np.ndarray) -> np.ndarray:
     """What belongs to a frame, float32 `[H, W, 3]`, moved to where the same things are in a later one."""
     height, width, _ = lost.shape
-    method: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    grey = (cv2.cvtColor(np.ascontiguousarray(frame), cv2.COLOR_RGB2GRAY) for frame in (after, before))
-    flow = method.calc(*grey, None)
+    flow = optical_flow(np.stack([after, before]))[0]
     down, right = np.mgrid[:height, :width].astype(np.float32)
     return cv2.remap(
         lost, right + flow[..., 0], down + flow[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE

@@ -84,5 +84,7 @@ const draw = () => {
   glide(() => keyed(list, [...items, ...slots], make, update));
   list.querySelectorAll("video").forEach(resume);
 };
+// What was refused is told in the notice; the candidates can be picked again.
+addEventListener("studio:notice", draw);
 watch("value", draw);
 draw();

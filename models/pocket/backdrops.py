@@ -69,7 +69,7 @@ class Canvas:
     def places(self, apart: float, beyond: float = 40) -> Iterator[float]:
         """Middles of what returns again and again, about so far apart, from beyond one side to the other."""
         x = float(self.rng.uniform(-apart, 0)) - beyond
-        while x < max(self.width, self.height) + beyond:
+        while x < self.width + beyond:
             yield x
             x += apart * float(self.rng.uniform(0.85, 1.15))
 

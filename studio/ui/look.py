@@ -98,8 +98,7 @@ def look(studio: Studio, where: Where) -> Look:
 
 def elsewhere(where: Where, project_id: str = "") -> Where:
     """What a browser holds that goes to another project, or to none."""
-    kept = {name: where.get(name) for name in ("visit", "visitor", "turn")}
-    return {"project": project_id, **kept}
+    return {"project": project_id, **{name: where.get(name) for name in ("visit", "visitor", "turn")}}
 
 
 def trouble_of(studio: Studio, job_before: str, job_now: str) -> str:

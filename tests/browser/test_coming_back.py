@@ -108,3 +108,14 @@ def test_an_ending_that_is_not_wanted_any_more_is_deleted(server, open_page) -> 
     page.locator(".others .sure .bin").click()
     expect(page.locator(".others")).to_be_hidden()
     expect(segments(page)).to_have_count(1)
+
+
+def test_a_pick_that_was_refused_leaves_the_candidates_to_be_picked(server, open_page) -> None:
+    page = open_page(server.url)
+    small(page, candidates=1)
+    search(page, "A fox runs", candidates=1)
+    page.route("**/gradio_api/**", lambda route: route.abort())  # nobody answers, so nothing is begun
+    page.get_by_role("option").click()
+    expect(page.locator(".gallery.making")).to_have_count(1)
+    page.evaluate("dispatchEvent(new CustomEvent('studio:notice'))")
+    expect(page.locator(".gallery.making")).to_have_count(0)

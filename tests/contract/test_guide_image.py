@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from models import download
 from models.catalog import card
 from models.errors import InputError
-from models.guide_image import draw, drawing_size
+from models.guide_image import _as_large_as, draw, drawing_size
 from models.placement import Wishes
 from studio.cli import app
 from tests.tiny_image import tiny_stable_diffusion
@@ -117,3 +117,11 @@ def test_the_command_line_refuses_what_is_no_picture(source, tmp_path):
     refused = CliRunner().invoke(app, words).exception
     assert isinstance(refused, InputError)
     assert "written as .png" in str(refused)
+
+
+def test_another_image_model_needs_as_much_memory_as_its_weights(tmp_path):
+    with (tmp_path / "model.safetensors").open("wb") as file:
+        file.truncate(20 * 2**30)  # sparse
+    assert _as_large_as(tmp_path).memory_gb == 26
+    (tmp_path / "model.safetensors").unlink()
+    assert _as_large_as(tmp_path).memory_gb == 4

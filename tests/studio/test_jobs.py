@@ -10,6 +10,7 @@ import threading
 from pathlib import Path
 
 import pytest
+import torch
 
 from studio.errors import InputError
 from studio.jobs import JobHandle, Jobs
@@ -211,7 +212,12 @@ def test_any_other_error_is_a_sentence_and_its_traceback_is_logged(jobs, caplog)
 
 
 @pytest.mark.parametrize(
-    ("error", "advice"), [(OSError(28, "No space left"), "Delete a project"), (MemoryError(), "smaller size")]
+    ("error", "advice"),
+    [
+        (OSError(28, "No space left"), "Delete a project"),
+        (MemoryError(), "close other programs"),
+        (torch.OutOfMemoryError("CUDA out of memory"), "STUDIO_OFFLOAD=group"),
+    ],
 )
 def test_known_shortages_are_told_with_what_to_do(jobs, error, advice):
     def work(handle):

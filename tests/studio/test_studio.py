@@ -102,6 +102,17 @@ def test_the_next_chunk_begins_with_the_tail_and_its_repeated_frames_are_dropped
     assert count_frames(studio.media_path(project.id, second.clip)) == second.num_frames
 
 
+def test_every_chunk_but_the_first_goes_on_smoothly(studio, request_, monkeypatch):
+    told, finish = [], studio.worker.finish
+    monkeypatch.setattr(
+        studio.worker, "finish", lambda task, seed: told.append(task.continues) or finish(task, seed)
+    )
+    project = made(studio, request_, request_)
+    made(studio, request_, project_id=project.id)
+    picked(studio, searched(studio, request_, project.id))
+    assert told == [False, True, True, True]
+
+
 def test_a_first_chunk_begins_with_the_guide_image_and_keeps_it(studio, request_, tmp_path):
     from PIL import Image
 

@@ -177,7 +177,7 @@ def started(page: "Page", where: dict[str, Any], title: str, start: Callable[[st
         InputError: if it cannot be started; a project made for it is gone again.
     """
     with page.project(where, title.strip()[:60]) as project_id:
-        return {"project": project_id, "job": start(project_id)}
+        return {"project": project_id, "job": start(project_id), "settled": project_id}
 
 
 def prompt_before(page: "Page", project_id: str) -> str:

@@ -48,3 +48,12 @@ def test_the_tokens_of_a_last_image_are_cut_off_a_preview(ltx2, begin, picture):
     run.advance(2)
     assert run._look.predicted.shape[1] > 3
     np.testing.assert_array_equal(run.preview().frames, run.finish().frames)
+
+
+@pytest.mark.parametrize("guidance", [3.0, 1.0])
+def test_a_step_evaluates_the_network_as_often_as_the_card_says(ltx2, begin, watch, guidance):
+    """Spatio-temporal and modality guidance come on top; without guidance the sound has none either."""
+    calls = watch(ltx2._pipeline.transformer)
+    begin(ltx2, ltx2.encode("a fox", guidance_scale=guidance)).advance(1)
+    guided, plain = ltx2.card.evaluations
+    assert sum(len(call["hidden_states"]) for call in calls) == (guided if guidance > 1 else plain)

@@ -11,6 +11,7 @@ from studio.ui import layout
 from studio.ui.downloads import Downloads
 from studio.ui.memory import MOST, recalled, remembered
 from studio.ui.page import Page
+from studio.ui.panels.search import started
 
 
 @pytest.fixture
@@ -105,3 +106,11 @@ def test_a_hub_out_of_reach_is_told_in_place_of_the_size(studio, request_, monke
     monkeypatch.setattr(studio.worker, "plan", plan)
     wanted = request_.model_copy(update={"model": "svd"})
     assert Downloads(studio).words(wanted, continues=False) == "The hub cannot be reached. Try again later"
+
+
+def test_what_is_set_while_the_first_candidates_are_made_is_left_alone(page, studio, request_):
+    where = started(page, {"visit": "a", "turn": 1}, "a fox", lambda at: studio.search(at, request_))
+    studio.wait(where["job"])
+    assert page.composer.guidance not in page.draw(where, "a fox")
+    another_tab = {"project": where["project"]}
+    assert page.composer.guidance in page.draw(another_tab, "a fox")
