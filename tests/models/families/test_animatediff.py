@@ -56,6 +56,12 @@ def test_a_step_with_free_init_is_a_step_of_every_pass(load, begin, watch):
     assert (run.step, len(calls)) == (3, 6)
 
 
+def test_free_init_costs_what_all_its_passes_cost():
+    plain, freed = CARDS["animatediff"], CARDS["animatediff-freeinit"]
+    passes = freed.options["free_init"]["num_iters"]
+    assert freed.evaluations == tuple(passes * each for each in plain.evaluations)
+
+
 def test_free_init_leaves_the_shared_pipeline_alone(load, begin):
     model = load("animatediff-freeinit")
     begin(model, model.encode("a fox")).advance(1)
