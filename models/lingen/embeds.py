@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from transformers import PreTrainedTokenizerBase
 
 Embeds = tuple[Tensor, Tensor]
 """Text states [B, L, D] and their mask [B, L]."""
@@ -12,6 +13,14 @@ Embeds = tuple[Tensor, Tensor]
 def with_mask(embeds: Tensor, mask: Tensor | None) -> Embeds:
     """Text states with their mask; all tokens are real if there is none."""
     return embeds, torch.ones(embeds.shape[:2], device=embeds.device) if mask is None else mask
+
+
+def beyond(tokenizer: PreTrainedTokenizerBase, text: str, max_length: int) -> str:
+    """What of a text is not read because it has more than `max_length` tokens; empty if all is."""
+    tokens = tokenizer(text, add_special_tokens=True).input_ids
+    if len(tokens) <= max_length:
+        return ""
+    return str(tokenizer.decode(tokens[max_length - 1 : -1]))
 
 
 def spread(embeds: Embeds, batch: int) -> Embeds:

@@ -151,7 +151,11 @@ def counted(work: Callable[[], Any], *, elementwise: bool = False) -> int:
     def one_each(*_: Any, out_shape: Any = None, **__: Any) -> int:
         return math.prod(out_shape)
 
-    simple = {torch.ops.aten.mul: one_each, torch.ops.aten.add: one_each} if elementwise else {}
+    def two_each(*_: Any, out_shape: Any = None, **__: Any) -> int:
+        return 2 * math.prod(out_shape)
+
+    aten = torch.ops.aten
+    simple = {aten.mul: one_each, aten.add: one_each, aten.addcmul: two_each} if elementwise else {}
     counter = FlopCounterMode(display=False, custom_mapping=simple)
     with counter, torch.no_grad():
         work()

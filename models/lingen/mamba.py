@@ -78,7 +78,7 @@ class BidirectionalMamba2(nn.Module):
         padded = F.pad(x, (0, 0, kernel - 1, 0))
         y = self.conv_bias[:, None, None]
         for tap in range(kernel):
-            y = y + padded[:, :, tap : tap + length] * self.conv_weight[:, None, None, tap]
+            y = torch.addcmul(y, padded[:, :, tap : tap + length], self.conv_weight[:, None, None, tap])
         return F.silu(y)
 
     def forward(self, x: Tensor, prefix: int = 0) -> Tensor:

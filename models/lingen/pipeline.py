@@ -2,36 +2,28 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from diffusers import AutoencoderKLLTXVideo, DiffusionPipeline, FlowMatchEulerDiscreteScheduler
-from diffusers.utils import BaseOutput
+from diffusers.utils import logging
 from diffusers.utils.torch_utils import randn_tensor
 from diffusers.video_processor import VideoProcessor
 from torch import Tensor
 from torch.nn.functional import avg_pool3d
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from models.lingen.embeds import Embeds, spread, with_mask
+from models.lingen.embeds import Embeds, beyond, spread, with_mask
+from models.lingen.given import place
+from models.lingen.pipeline_output import LinGenPipelineOutput
 from models.lingen.transformer import LinGenTransformer3DModel
 from models.lingen.upscaler import VideoUpscaler
 
+logger = logging.get_logger(__name__)
 OUTPUT_TYPES = ("pil", "np", "pt", "latent")
-
-
-@dataclass
-class LinGenPipelineOutput(BaseOutput):
-    """What a call returns.
-
-    Attributes:
-        frames: `pil`: a list of lists of images; `np`: [B, T, H, W, 3] in 0..1; `pt`: [B, T, 3, H, W] in
-            0..1; `latent`: normalised latents [B, C, F, h, w].
-    """
-
-    frames: Any
 
 
 class LinGenPipeline(DiffusionPipeline):
@@ -45,7 +37,7 @@ class LinGenPipeline(DiffusionPipeline):
         text_encoder: any encoder with `last_hidden_state`.
         tokenizer: its tokenizer.
         transformer: the denoiser.
-        scheduler: flow-matching scheduler.
+        scheduler: flow-matching scheduler that takes its sigmas, as the Euler, LCM and UniPC ones do.
         upscaler: draws the decoded video larger; without one it stays as the autoencoder draws it.
 
     A call takes:
@@ -63,7 +55,7 @@ class LinGenPipeline(DiffusionPipeline):
         generator: on the CPU for the same noise on every device; a list gives each video its own.
         latents: initial noise instead, [B, C, F, h, w].
         prompt_embeds, prompt_attention_mask, negative_prompt_embeds, negative_prompt_attention_mask: from
-            `encode_prompt`, instead of text.
+            `encode_prompt`, one a prompt, instead of text.
         output_type: `pil`, `np`, `pt` or `latent`; see `LinGenPipelineOutput`.
         return_dict: False for a plain tuple.
         callback_on_step_end: called after each step with the pipeline, step, timestep and tensors; what it
@@ -131,6 +123,9 @@ class LinGenPipeline(DiffusionPipeline):
     ) -> Embeds:
         """Text states [B*n, L, D] and their mask [B*n, L]; an empty prompt is the unconditional one."""
         prompt = [prompt] if isinstance(prompt, str) else prompt
+        for text in prompt:
+            if lost := beyond(self.tokenizer, text, max_sequence_length):
+                logger.warning("Only %d tokens are read. This was cut off: %s", max_sequence_length, lost)
         device = device or self._execution_device
         tokens = self.tokenizer(
             prompt, padding="max_length", max_length=max_sequence_length, truncation=True, return_tensors="pt"
@@ -152,6 +147,7 @@ class LinGenPipeline(DiffusionPipeline):
         output_type: str,
         image: Any,
         video: Any,
+        video_latents: Tensor | None,
         prompt_embeds: Embeds | None,
         callback_on_step_end_tensor_inputs: list[str],
     ) -> None:
@@ -175,8 +171,19 @@ class LinGenPipeline(DiffusionPipeline):
             raise ValueError(
                 f"`prompt` must be a string or a list of strings, but is a {type(prompt).__name__}."
             )
-        if image is not None and video is not None:
-            raise ValueError("Give `image` (the first frame) or `video` (the first frames), not both.")
+        if sum(given is not None for given in (image, video, video_latents)) > 1:
+            raise ValueError("Give `image` (the first frame), `video` or `video_latents`, not several.")
+        latent = (height // self.spatial_ratio, width // self.spatial_ratio)
+        if video_latents is not None and tuple(video_latents.shape[3:]) != latent:
+            raise ValueError(
+                f"`video_latents` must be {latent[0]}x{latent[1]} for {height}x{width} pixels, but have the "
+                f"shape {tuple(video_latents.shape)}."
+            )
+        if "sigmas" not in inspect.signature(self.scheduler.set_timesteps).parameters:
+            raise ValueError(
+                f"{type(self.scheduler).__name__} takes no sigmas of its own. Use a "
+                "FlowMatchEulerDiscreteScheduler."
+            )
         unknown = set(callback_on_step_end_tensor_inputs) - set(self._callback_tensor_inputs)
         if unknown:
             raise ValueError(
@@ -250,7 +257,7 @@ class LinGenPipeline(DiffusionPipeline):
         ratio, frames = self.temporal_ratio, noise.shape[2]
         if image is not None:
             pixels = self.video_processor.preprocess(image, height, width)[:, :, None]
-            self._place(known, mask, self.encode_video(pixels), 0)
+            place(known, mask, self.encode_video(pixels), 0)
         if video is not None:
             pixels = self.video_processor.preprocess_video(video, height, width)
             length = (pixels.shape[2] - 1) // ratio * ratio + 1
@@ -259,29 +266,18 @@ class LinGenPipeline(DiffusionPipeline):
                     f"The first {length} frames are given, so there is nothing left to make of "
                     f"{(frames - 1) * ratio + 1}. Give fewer frames or raise `num_frames`."
                 )
-            self._place(known, mask, self.encode_video(pixels[:, :, :length]), 0)
+            place(known, mask, self.encode_video(pixels[:, :, :length]), 0)
         if video_latents is not None:
             if video_latents.shape[2] >= frames:
                 raise ValueError("`video_latents` leave nothing to make. Give fewer or raise `num_frames`.")
-            self._place(known, mask, video_latents, 0)
+            place(known, mask, video_latents, 0)
         if last_image is not None:
             if mask[:, :, -1].any() or frames == 1:
                 raise ValueError("`last_image` needs a last latent frame of its own. Raise `num_frames`.")
             pixels = self.video_processor.preprocess(last_image, height, width)[:, :, None]
             still = self.encode_video(pixels.repeat(1, 1, 2 * ratio + 1, 1, 1))[:, :, -1:]
-            self._place(known, mask, still, frames - 1)
+            place(known, mask, still, frames - 1)
         return known, mask
-
-    @staticmethod
-    def _place(known: Tensor, mask: Tensor, latents: Tensor, first: int) -> None:
-        """Write given latents over `known`, one for all or one an element of the batch."""
-        if known.shape[0] % latents.shape[0]:
-            raise ValueError(
-                f"{latents.shape[0]} guides were given for {known.shape[0]} videos; give one, or one each."
-            )
-        last = first + latents.shape[2]
-        known[:, :, first:last] = latents.repeat_interleave(known.shape[0] // latents.shape[0], 0).to(known)
-        mask[:, :, first:last] = 1
 
     def _predict(
         self, latents: Tensor, timestep: Tensor, mask: Tensor, embeds: Embeds, negative: Embeds
@@ -335,14 +331,17 @@ class LinGenPipeline(DiffusionPipeline):
         """
         rows, columns = (side * self.spatial_ratio for side in self.transformer.config.sample_size[1:])
         height, width = rows if height is None else height, columns if width is None else width
-        wanted = callback_on_step_end_tensor_inputs or ["latents"]
+        wanted = getattr(callback_on_step_end, "tensor_inputs", callback_on_step_end_tensor_inputs)
+        wanted = wanted or ["latents"]
         given = None if prompt_embeds is None else with_mask(prompt_embeds, prompt_attention_mask)
         self.check_inputs(
-            prompt, height, width, num_frames, num_inference_steps, output_type, image, video, given, wanted
-        )
+            prompt, height, width, num_frames, num_inference_steps, output_type, image, video, video_latents,
+            given, wanted,
+        )  # fmt: skip
         self._guidance_scale, self._interrupt = guidance_scale, False
-        embeds = given or self.encode_prompt(prompt or "", num_videos_per_prompt, max_sequence_length)
-        batch = embeds[0].shape[0]
+        embeds = given or self.encode_prompt(prompt or "", 1, max_sequence_length)
+        batch = embeds[0].shape[0] * num_videos_per_prompt
+        embeds = spread(embeds, batch)
         negative = embeds
         if self.do_classifier_free_guidance:
             if negative_prompt_embeds is not None:
@@ -353,13 +352,16 @@ class LinGenPipeline(DiffusionPipeline):
         noise = self.prepare_latents(batch, height, width, num_frames, generator, latents)
         known, mask = self.prepare_condition(noise, image, video, last_image, height, width, video_latents)
         latents = noise * (1 - mask) + known * mask
-        # without its own list the scheduler would spend the last step where almost nothing is left to do
-        sigmas = torch.linspace(1, 1 / num_inference_steps, num_inference_steps).tolist()
-        self.scheduler.set_timesteps(sigmas=sigmas, device=self._execution_device)
+        self._begin_schedule(num_inference_steps)
         latents = self._denoise(latents, mask, embeds, negative, callback_on_step_end, wanted)
         frames = self._finished(latents, output_type)
         self.maybe_free_model_hooks()
         return LinGenPipelineOutput(frames=frames) if return_dict else (frames,)
+
+    def _begin_schedule(self, steps: int) -> None:
+        """Equal steps; the scheduler's own list would spend the last where almost nothing is left to do."""
+        sigmas = np.linspace(1, 1 / steps, steps)
+        self.scheduler.set_timesteps(sigmas=sigmas, device=self._execution_device)
 
     def _finished(self, latents: Tensor, output_type: str) -> Any:
         """Latents as the caller wants them."""

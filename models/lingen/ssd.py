@@ -38,7 +38,8 @@ class _InsideChunks(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Gradients of what `forward` takes."""
-        (dy,), (x, cumulative, b, c, y) = gradients, ctx.saved_tensors
+        x, cumulative, b, c, y = ctx.saved_tensors
+        dy = gradients[0].to(x.dtype)  # narrower if the products ran under autocast
         decay = _decay_matrix(cumulative)
         dx = ((c @ b.mT)[:, :, None] * decay).to(x.dtype).mT @ dy
         scores = (decay * (dy @ x.mT)).sum(2).to(b.dtype)

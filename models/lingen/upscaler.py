@@ -27,10 +27,18 @@ class NeighbourBlock(nn.Module):
     def forward(self, x: Tensor, frames: int) -> Tensor:
         """[B * T, C, h, w] -> the same shape."""
         x = x + self.second(F.silu(self.first(x)))
-        video = F.silu(x).unflatten(0, (-1, frames))
-        before = torch.cat([video[:, :1], video[:, :-1]], 1)
-        after = torch.cat([video[:, 1:], video[:, -1:]], 1)
-        return x + self.through_time(torch.cat([before, video, after], 2).flatten(0, 1))
+        # The 1x1 convolution over three frames as one over each, its results moved in time: half the time of
+        # putting the frames together first.
+        weight, bias = torch.cat(self.through_time.weight.chunk(3, 1)), self.through_time.bias
+        assert bias is not None
+        mixed = F.conv2d(F.silu(x), weight).unflatten(0, (-1, frames))
+        before, here, after = mixed.chunk(3, 2)
+        y = (x + bias[:, None, None]).unflatten(0, (-1, frames)) + here
+        y[:, 1:] += before[:, :-1]
+        y[:, :1] += before[:, :1]
+        y[:, :-1] += after[:, 1:]
+        y[:, -1:] += after[:, -1:]
+        return y.flatten(0, 1)
 
 
 class VideoUpscaler(ModelMixin, ConfigMixin):

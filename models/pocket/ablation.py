@@ -9,6 +9,7 @@ what the loss does not say.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ from torch import nn
 
 from models.lingen import LinGenPipeline, LinGenTransformer3DModel
 from models.pocket.generator import build_generator, draw_timesteps, flow_loss
-from models.pocket.latents import load_latents, write_whole
+from models.pocket.latents import load_latents, marks, write_whole
 from models.pocket.sheet import PROMPTS, draw_clips, grid
 from models.pocket.team import Team
 from models.pocket.train_generator import MixedOptimizer
@@ -134,6 +135,12 @@ def save_sheet(assets: Path, model: LinGenTransformer3DModel, file: Path) -> Non
     write_whole(file, lambda part: sheet.save(part, "PNG", optimize=True))
 
 
+def clips_mark(work: Path) -> str:
+    """Changes with the encoded clips."""
+    files = sorted((work / "latents").glob("clips-*.safetensors"))
+    return hashlib.sha256(repr([(file.name, *marks(file)) for file in files]).encode()).hexdigest()[:16]
+
+
 def ablation(
     assets: Path,
     work: Path,
@@ -143,7 +150,8 @@ def ablation(
 ) -> Iterator[dict[str, Any]]:
     """Run what is not yet in `work/ablation.json`, add each result to it, and give all results in order.
 
-    The sheet of each lies beside that file, under the name `Trial.sheet`.
+    A result is found again if trial, settings and clips are the same. The sheet of each lies beside that
+    file, under the name `Trial.sheet`.
 
     Args:
         assets: folder of the pipeline, for its text encoder.
@@ -159,10 +167,11 @@ def ablation(
     chosen = settings or GeneratorSettings()
     chosen = GeneratorSettings(**{**asdict(chosen), "clips": trials[0].batch})
     sets: tuple[TrainingSet, ...] | None = None  # reading all captions takes a while
+    clips = clips_mark(work)
     file = work / "ablation.json"
     results: list[dict[str, Any]] = json.loads(file.read_text()) if file.exists() else []
     for trial in trials:
-        asked = json.loads(json.dumps(asdict(trial)))
+        asked = json.loads(json.dumps({**asdict(trial), "settings": asdict(chosen), "clips": clips}))
         found = next((each for each in results if asked.items() <= each.items()), None)
         if found is None:
             if sets is None:
@@ -171,7 +180,8 @@ def ablation(
                     for held_out in (False, True)
                 )
             data, held = sets
-            found, model = run_trial(trial, data, held, compile_blocks=chosen.compile)
+            record, model = run_trial(trial, data, held, compile_blocks=chosen.compile)
+            found = {**record, **asked}
             save_sheet(assets, model, work / trial.sheet)
             results.append(found)
             text = json.dumps(results, indent=2)

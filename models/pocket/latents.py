@@ -2,14 +2,16 @@
 
 Shards are named by their kind and seed and written whole or not at all, so that the command can be stopped
 and carried on, also while the generator is being trained. Rendering needs no autoencoder and can be done
-ahead of it.
+ahead of it. A shard says which scenes it shows and which encoder made it; when either has changed, it is made
+anew.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +71,30 @@ class Shard:
     shown: Sequence[tuple[int, ...] | None]
     rng: np.random.Generator
 
+    @property
+    def scenes_mark(self) -> str:
+        """Changes with the scenes."""
+        text = json.dumps([[asdict(scene) for scene in self.scenes], list(self.shown)], default=float)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def encoder_mark(vae: AutoencoderKLLTXVideo) -> str:
+    """Changes with what an autoencoder encodes to; its decoder may be trained on without that."""
+    weights = {**vae.encoder.state_dict(), "mean": vae.latents_mean, "std": vae.latents_std}
+    mark = hashlib.sha256()
+    for name in sorted(weights):
+        mark.update(weights[name].float().cpu().numpy().tobytes())
+    return mark.hexdigest()[:16]
+
+
+def marks(path: Path) -> tuple[str, str]:
+    """Of the scenes and of the encoder that a shard was made with; empty where there is none."""
+    if not path.exists():
+        return "", ""
+    with safe_open(path, "pt") as shard:
+        metadata = shard.metadata() or {}
+    return metadata.get("scenes", ""), metadata.get("encoder", "")
+
 
 def draw_shard(kind: str, seed: int) -> Shard:
     """The scenes of a shard; seeds from 900000 draw held-out combinations of subject, setting and motion."""
@@ -93,7 +119,7 @@ def render_shard(path: Path, kind: str, seed: int) -> None:
     pairs = zip(shard.scenes, shard.shown, strict=True)
     frames = np.stack([render(scene, cast(), shown) for scene, shown in pairs])
     captions = [[caption(scene, shard.rng) for _ in range(CAPTIONS)] for scene in shard.scenes]
-    metadata = {"captions": json.dumps(captions)}
+    metadata = {"captions": json.dumps(captions), "scenes": shard.scenes_mark}
     write_whole(path, lambda part: save_file({"frames": torch.from_numpy(frames)}, part, metadata))
 
 
@@ -120,6 +146,7 @@ def encode_shard(
     if again:
         second = torch.cat([encoded_again(vae, each) for each in batches])
         kept["lost"] = (second - latents[:, :, :GIVEN]).half()
+    metadata = {**metadata, "encoder": encoder_mark(vae)}
     write_whole(target, lambda part: save_file(kept, part, metadata))
 
 
@@ -133,17 +160,21 @@ def make_latents(
 ) -> Iterator[str]:
     """Render and encode what is missing of so many clips, pictures and clips that turn to something else.
 
-    One held-out shard of clips comes on top.
+    One held-out shard of clips comes on top. What shows other scenes than are drawn today counts as missing,
+    and so do latents of another encoder.
     """
     wanted = [("clips", HELD_OUT_SEED)]
     for kind, count in (("stills", stills), ("clips", clips), ("turns", turns)):
         wanted += [(kind, seed) for seed in range(1, count // SHARD[kind] + 1)]
     vae = None if only_render else load_autoencoder(vae_folder)
+    encoder = "" if vae is None else encoder_mark(vae)
     for kind, seed in wanted:
         rendered, encoded = (work / step / f"{kind}-{seed:06d}.safetensors" for step in ("frames", "latents"))
-        if encoded.exists():
+        scenes = draw_shard(kind, seed).scenes_mark
+        found = marks(encoded)
+        if found == (scenes, encoder) or (vae is None and found[0] == scenes):
             continue
-        if not rendered.exists():
+        if marks(rendered)[0] != scenes:
             render_shard(rendered, kind, seed)
         if vae is not None:
             encode_shard(rendered, encoded, vae, BATCH[kind], is_encoded_again(kind, seed))
@@ -154,7 +185,7 @@ def load_latents(work: Path, kind: str, held: bool = False) -> LatentSet:
     """All encoded `clips`, `turns` or `stills` but the held-out ones, or only those.
 
     Raises:
-        InputError: if there are none.
+        InputError: if there are none, or if they show other scenes than are drawn today.
     """
     files = sorted((work / "latents").glob(f"{kind}-*.safetensors"))
     files = [file for file in files if (int(file.stem.split("-")[1]) >= HELD_OUT_SEED) == held]
@@ -166,6 +197,10 @@ def load_latents(work: Path, kind: str, held: bool = False) -> LatentSet:
     lost: list[Tensor] = []
     for file in files:
         drawn = draw_shard(kind, int(file.stem.split("-")[1]))
+        if marks(file)[0] != drawn.scenes_mark:
+            raise InputError(
+                f"{file} shows other scenes than are drawn today. Run `python -m models.pocket latents`."
+            )
         with safe_open(file, "pt") as shard:
             latents.append(shard.get_tensor("latents"))
             known = "lost" in shard.keys()  # noqa: SIM118 - not a dict

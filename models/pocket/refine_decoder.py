@@ -33,6 +33,9 @@ from models.pocket.training import (
     use_threads,
 )
 
+CHOOSE, TELL = 9_500, 9_000
+"""Seeds of the held-out clips that decide whether it got better, and of those whose figure is told."""
+
 
 @dataclass(frozen=True)
 class RefineSettings:
@@ -74,7 +77,7 @@ def refine_decoder(
     """
     device = use_threads(threads)
     vae = load_autoencoder(folder).to(device)
-    before = reconstruction_psnr(vae, clip_batch(9_000, 24, held=True)[0])
+    before = reconstruction_psnr(vae, clip_batch(CHOOSE, 24, held=True)[0])
     decoder = vae.decoder.requires_grad_(True)
     average = AveragedWeights(decoder, settings.ema)
     muon = Muon([w for w in decoder.parameters() if w.ndim > 1], settings.learning_rate)
@@ -126,10 +129,11 @@ def _publish_if_better(
     log: Path,
 ) -> None:
     """Write the refined decoder, unless held-out clips come out worse than ``before`` (dB)."""
-    after = reconstruction_psnr(vae, clip_batch(9_000, 24, held=True)[0])
-    log_line(log, step=progress.step, held_out_psnr_before=before, held_out_psnr=after)
+    after = reconstruction_psnr(vae, clip_batch(CHOOSE, 24, held=True)[0])
+    told = reconstruction_psnr(vae, clip_batch(TELL, 24, held=True)[0])
+    log_line(log, step=progress.step, chosen_by_before=before, chosen_by=after, held_out_psnr=told)
     if after > before:
         record = json.loads((folder / "training.json").read_text())
         record["refined_decoder"] = {"settings": asdict(settings), "steps": progress.step,
-                                     "held_out_psnr_db_before": round(before, 2)}  # fmt: skip
-        save_autoencoder(vae, folder, {**record, "held_out_psnr_db": round(after, 2)})
+                                     "held_out_psnr_db_before": record.get("held_out_psnr_db")}  # fmt: skip
+        save_autoencoder(vae, folder, {**record, "held_out_psnr_db": round(told, 2)})

@@ -164,8 +164,9 @@ class GeneratorTraining:
         pictures = settings.stills_only or settings.stills_later
         wanted = {"clips": True, "stills": pictures, "turns": settings.turns}
         kinds = [kind for kind in KINDS if wanted[kind]]
-        channels = channel_weights(load_autoencoder(assets / "vae"), self.held.latents["clips"].latents[:4])
         latents = {kind: load_latents(work, kind) for kind in kinds}
+        some = latents["clips"].latents
+        channels = channel_weights(load_autoencoder(assets / "vae"), some[:: -(-len(some) // 4)])
         self.data = TrainingSet(latents, assets, settings, channels)
         self.before = record_before(start_from / "transformer" if start_from else None)
         if start_from is not None:

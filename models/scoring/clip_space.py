@@ -17,6 +17,9 @@ from models.conditioning import Conditioning
 from models.errors import InputError
 from models.weights import check_file, read_json
 
+AT_ONCE = 16
+"""Frames that are embedded together."""
+
 
 class ClipSpace:
     """The CLIP model that all scorers share. A clip or a guide frame is embedded once, however many ask.
@@ -89,10 +92,14 @@ class ClipSpace:
 
     @torch.no_grad()
     def _embed_frames(self, frames: Frames) -> Tensor:
-        pictures = torch.from_numpy(np.ascontiguousarray(frames)).to(self._device)
-        pictures = pictures.permute(0, 3, 1, 2).float() / 255
-        pictures = (self._fit(pictures, self._size) - self._mean) / self._std
-        return self._model.encode_image(pictures, normalize=True)
+        """A few frames at a time: the device may be full of the model that made them."""
+        vectors = []
+        for first in range(0, len(frames), AT_ONCE):
+            pictures = torch.from_numpy(np.ascontiguousarray(frames[first : first + AT_ONCE]))
+            pictures = pictures.to(self._device).permute(0, 3, 1, 2).float() / 255
+            pictures = (self._fit(pictures, self._size) - self._mean) / self._std
+            vectors.append(self._model.encode_image(pictures, normalize=True))
+        return torch.cat(vectors)
 
 
 def fit(pictures: Tensor, size: tuple[int, int], *, squash: bool, kind: str) -> Tensor:

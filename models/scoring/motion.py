@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional as F
 
-from models.clip import Clip
+from models.clip import Clip, Frames
 from models.conditioning import Conditioning
 from models.video_model import Scorer
 
@@ -23,7 +26,12 @@ class MotionScorer(Scorer):
         if len(frames) < 2:
             return None
         cell = min(CELL, clip.height, clip.width)
-        rows, columns = clip.height // cell, clip.width // cell
-        cut = frames[:, : rows * cell, : columns * cell].astype(np.float32)
-        cells = cut.reshape(len(frames), rows, cell, columns, cell, 3).mean((2, 4))
+        cells = np.stack([averaged(frame, cell) for frame in frames])
         return float(np.abs(np.diff(cells, axis=0)).mean() / 255)
+
+
+def averaged(frame: Frames, cell: int) -> NDArray[np.float32]:
+    """The means `[3, H // cell, W // cell]` of a frame's cells."""
+    channels = torch.from_numpy(np.ascontiguousarray(frame)).permute(2, 0, 1).float()
+    means: NDArray[np.float32] = F.avg_pool2d(channels, cell).numpy()
+    return means

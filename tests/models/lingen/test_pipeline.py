@@ -1,7 +1,10 @@
+from typing import ClassVar
+
 import numpy as np
 import pytest
 import torch
-from diffusers import DiffusionPipeline
+from diffusers import DDIMScheduler, DiffusionPipeline, UniPCMultistepScheduler
+from diffusers.callbacks import PipelineCallback
 from PIL import Image
 
 from models.lingen import LinGenPipeline
@@ -110,6 +113,25 @@ def test_embeddings_stand_for_text(pipe):
     torch.testing.assert_close(given, pipe("a cat", **SMALL, generator=noise(0)).frames, rtol=0, atol=0)
 
 
+def test_embeddings_of_one_prompt_make_several_videos(pipe):
+    states, mask = pipe.encode_prompt("a cat")
+    given = pipe(
+        prompt_embeds=states, prompt_attention_mask=mask, num_videos_per_prompt=2, **SMALL, generator=noise(0)
+    ).frames
+    same = pipe("a cat", num_videos_per_prompt=2, **SMALL, generator=noise(0)).frames
+    torch.testing.assert_close(given, same, rtol=0, atol=0)
+
+
+def test_what_a_long_prompt_loses_is_told(pipe, caplog):
+    words = " ".join(["cat"] * 40)
+    with caplog.at_level("WARNING"):
+        pipe.encode_prompt(words, max_sequence_length=12)
+    assert "Only 12 tokens are read" in caplog.text
+    caplog.clear()
+    pipe.encode_prompt("a cat")
+    assert not caplog.records
+
+
 def test_guidance_and_the_negative_prompt_change_the_video(pipe):
     frames = [
         pipe("a cat", **SMALL, generator=noise(0), **more).frames
@@ -139,6 +161,32 @@ def test_a_callback_can_replace_the_latents(pipe):
     assert not pipe("a cat", **SMALL, callback_on_step_end=clear).frames.any()
 
 
+def test_diffusers_own_callbacks_say_what_they_want(pipe):
+    class Note(PipelineCallback):
+        seen: ClassVar = []
+
+        @property
+        def tensor_inputs(self):
+            return ["latents", "prompt_embeds"]
+
+        def callback_fn(self, pipeline, step_index, timesteps, callback_kwargs):
+            self.seen.append(sorted(callback_kwargs))
+            return callback_kwargs
+
+    pipe("a cat", **SMALL, callback_on_step_end=Note(cutoff_step_ratio=1.0))
+    assert Note.seen == [["latents", "prompt_embeds"]] * 3
+
+
+def test_another_scheduler_that_takes_sigmas_serves(folder, pipe):
+    other = LinGenPipeline(**{**pipe.components, "scheduler": UniPCMultistepScheduler(
+        prediction_type="flow_prediction", use_flow_sigmas=True)})  # fmt: skip
+    other.set_progress_bar_config(disable=True)
+    assert other("a cat", **SMALL, generator=noise(0)).frames.isfinite().all()
+    other.scheduler = DDIMScheduler()
+    with pytest.raises(ValueError, match="takes no sigmas"):
+        other("a cat", **SMALL)
+
+
 @pytest.mark.parametrize("steps", [1, 2, 5])
 def test_every_step_has_its_share_of_the_way(pipe, steps):
     levels = []
@@ -163,7 +211,9 @@ def test_every_step_has_its_share_of_the_way(pipe, steps):
         ({"output_type": "gif"}, "output_type"),
         ({"prompt": None}, "either `prompt` or"),
         ({"prompt": 3}, "string"),
-        ({"image": picture(), "video": [picture()]}, "not both"),
+        ({"image": picture(), "video": [picture()]}, "not several"),
+        ({"image": picture(), "video_latents": torch.zeros(1, 8, 1, 2, 2)}, "not several"),
+        ({"video_latents": torch.zeros(1, 8, 1, 4, 4)}, "2x2 for 32x32 pixels"),
         ({"video": [picture()] * 9}, "nothing left to make"),
         ({"image": picture(), "last_image": picture(), "num_frames": 1}, "last latent frame"),
         ({"generator": [noise(0), noise(1)]}, "2 generators"),

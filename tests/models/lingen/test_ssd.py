@@ -57,3 +57,12 @@ def test_gradients_are_those_of_the_recurrence(chunk_size):
         made.backward(torch.randn(made.shape, generator=torch.Generator().manual_seed(1)))
         found.append([each.grad for each in arguments])
     torch.testing.assert_close(*found, atol=1e-4, rtol=1e-4)
+
+
+def test_a_gradient_outside_autocast_fits_a_pass_inside_it():
+    x, log_decay, b, c = (each.requires_grad_() for each in inputs(12))
+    with torch.autocast("cpu", torch.bfloat16):
+        y = ssd(x, log_decay, b, c, chunk_size=4)
+    y.float().square().sum().backward()
+    assert x.grad.dtype == torch.float32
+    assert x.grad.isfinite().all()

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from models.pocket import generator
-from models.pocket.latents import HELD_OUT_SEED, encode_shard
+from models.pocket.latents import HELD_OUT_SEED, draw_shard, encode_shard
 from models.pocket.sprites import SPRITE_FRAMES, SPRITE_SIZE
 from models.pocket.subjects import NOUNS
 from tests.tiny import tiny_vae
@@ -52,6 +52,10 @@ def encoded(tmp_path: Path) -> Path:
     for kind, seed, frames in shards:
         name = f"{kind}-{seed:06d}.safetensors"
         pixels = torch.randint(0, 255, (4, frames, 32, 32, 3), dtype=torch.uint8)
-        save_file({"frames": pixels}, tmp_path / name, {"captions": json.dumps([["a cat", "a dog"]] * 4)})
+        metadata = {
+            "captions": json.dumps([["a cat", "a dog"]] * 4),
+            "scenes": draw_shard(kind, seed).scenes_mark,
+        }
+        save_file({"frames": pixels}, tmp_path / name, metadata)
         encode_shard(tmp_path / name, tmp_path / "latents" / name, vae, batch=3, again=kind == "turns")
     return tmp_path

@@ -14,7 +14,7 @@ from models.errors import InputError
 from models.pocket import ablation as module
 from models.pocket import generator as generator_module
 from models.pocket.ablation import VARIANTS, Trial, ablation, run_trial
-from models.pocket.latents import HELD_OUT_SEED
+from models.pocket.latents import HELD_OUT_SEED, draw_shard
 from models.pocket.train_generator import GeneratorSettings
 from studio.cli import app
 from studio.evaluation import bench_ablation
@@ -34,7 +34,10 @@ def folders(tmp_path, monkeypatch):
     for seed in (1, HELD_OUT_SEED):
         latents = torch.randn(4, 8, 5, 4, 4, generator=torch.Generator().manual_seed(seed)).half()
         file = tmp_path / "latents" / f"clips-{seed:06d}.safetensors"
-        save_file({"latents": latents}, file, {"captions": json.dumps([["a cat", "a dog"]] * 4)})
+        scenes = draw_shard("clips", seed).scenes_mark
+        save_file(
+            {"latents": latents}, file, {"captions": json.dumps([["a cat", "a dog"]] * 4), "scenes": scenes}
+        )
     return tmp_path / "pocket", tmp_path
 
 
@@ -75,6 +78,12 @@ def test_a_finished_trial_is_not_run_again(folders, monkeypatch):
     found = list(ablation(*folders, [TRIAL, dataclasses.replace(TRIAL, steps=8)], QUICK, threads=1))
     assert found[0]["losses"] == [list(pair) for pair in once["losses"]]
     assert ran == [8]
+
+
+def test_a_trial_with_other_settings_is_another(folders):
+    (once,) = ablation(*folders, [TRIAL], QUICK, threads=1)
+    (other,) = ablation(*folders, [TRIAL], dataclasses.replace(QUICK, learning_rate=0.5), threads=1)
+    assert other["losses"] != [list(pair) for pair in once["losses"]]
 
 
 def test_without_clips_a_sentence_says_what_to_run(tmp_path):

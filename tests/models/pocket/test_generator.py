@@ -229,3 +229,23 @@ def test_a_shard_of_pictures_is_rendered_with_several_captions_each(tmp_path, mo
             assert shard.get_tensor("frames").shape[1:] == (frames, 128, 128, 3)
             captions = json.loads(shard.metadata()["captions"])
         assert all(len(set(options)) > 1 for options in captions)
+
+
+def test_shards_are_made_anew_when_scenes_or_encoder_change(tmp_path, monkeypatch, drawn_sprites):
+    monkeypatch.setattr(latents, "cast", lambda: drawn_sprites)
+    monkeypatch.setattr(latents, "SHARD", {"clips": 1, "stills": 1, "turns": 1})
+    vaes = [tiny_vae().eval(), tiny_vae().eval()]
+    monkeypatch.setattr(latents, "load_autoencoder", lambda folder: vaes[0])
+
+    def made() -> list[str]:
+        return [line.split()[0] for line in latents.make_latents(tmp_path, tmp_path, clips=1, stills=0)]
+
+    assert len(made()) == 2
+    assert not made()
+    vaes.pop(0)
+    assert len(made()) == 2
+    monkeypatch.setattr(latents, "STREAM", {"clips": 7})
+    with pytest.raises(InputError, match="other scenes"):
+        load_latents(tmp_path, "clips")
+    assert len(made()) == 2
+    assert len(load_latents(tmp_path, "clips").captions) == 1
