@@ -33,12 +33,13 @@ from models.seam import smooth_seam
 from models.video_model import VideoModel
 from studio.errors import InputError
 from studio.evaluation.pocket_cases import OUTSIDE, Case, draw_cases, outside_cases
-from studio.evaluation.pocket_drift import chain
-from studio.evaluation.pocket_report import Figure, PocketReport, Tally
+from studio.evaluation.pocket_drift import chain, colour_shift, sharpness
+from studio.evaluation.pocket_report import UNITS, Figure, PocketReport, Tally
 from studio.evaluation.report import this_machine
 from studio.settings import Settings
 
-CHAINS = 2
+CHAINS = 4
+"""Films of each kind."""
 SEAM = 4
 """Transitions between frames that are looked at on either side of a seam."""
 
@@ -208,42 +209,54 @@ def seam(tally: Tally, clips: str, film: Frames, cut: int) -> None:
 
 
 def drift(lab: Laboratory) -> list[Figure]:
-    """Films that begin with a rendered picture, naive and with k-step search."""
+    """Films that begin with a rendered picture, naive and with k-step search.
+
+    The search orders its candidates by the likeness that is measured here; the other figures are none of
+    its aims.
+    """
     plan = lab.plan
     if not plan.chunks:
         return []
-
-    def cosine(clip: Clip, guide: Frames) -> float:
-        picture = lab.space.frames(Clip(guide[None], clip.fps))[0]
-        return float((lab.space.frames(clip) @ picture).mean())
-
     search = (GuideScorer(lab.space), PromptScorer(lab.space), MotionScorer())
     figures = []
     for name, scorers in (("naive film", ()), ("film with k-step search", search)):
-        found = []
+        found: dict[str, list[list[float]]] = {}
         for case in draw_cases(CHAINS, plan.seed + 1, held=True):
             assert case.scene is not None
             guide = render(case.scene, lab.sprites, (0,))[0]
-            found.append(
-                chain(
-                    lab.model,
-                    case.prompt,
-                    guide,
-                    plan.chunks,
-                    steps=plan.steps,
-                    guidance=plan.guidance,
-                    seed=case.seed,
-                    scorers=scorers,
-                    cosine=cosine,
-                    tick=lab.advance,
-                )
+            chunks = chain(
+                lab.model,
+                case.prompt,
+                guide,
+                plan.chunks,
+                steps=plan.steps,
+                guidance=plan.guidance,
+                seed=case.seed,
+                scorers=scorers,
+                tick=lab.advance,
             )
-        means = tuple(float(value) for value in np.mean(found, axis=0))
-        measure = f"likeness of chunk {plan.chunks} to the first guide"
-        figures.append(
-            Figure(measure=measure, clips=name, value=means[-1], unit="cosine", cases=CHAINS, series=means)
-        )
+            for measure, values in drifted(lab, case, guide, chunks).items():
+                found.setdefault(measure, []).append(values)
+        for measure, rows in found.items():
+            means = tuple(float(value) for value in np.mean(rows, axis=0))
+            told = f"chunk {plan.chunks}: {measure}"
+            unit = UNITS.get(measure, "share")
+            figures.append(
+                Figure(measure=told, clips=name, value=means[-1], unit=unit, cases=CHAINS, series=means)
+            )
     return figures
+
+
+def drifted(lab: Laboratory, case: Case, guide: Frames, chunks: list[Clip]) -> dict[str, list[float]]:
+    """What the chunks of a film keep of its first picture, by measure, chunk by chunk."""
+    picture = lab.space.frames(Clip(guide[None], chunks[0].fps))[0]
+    first = sharpness(chunks[0])
+    return {
+        "likeness to the first guide": [float((lab.space.frames(c) @ picture).mean()) for c in chunks],
+        "subject": [float(lab.subject(chunk) == case.noun) for chunk in chunks],
+        "colour from the first guide": [colour_shift(chunk, guide) for chunk in chunks],
+        "sharpness against chunk 1": [sharpness(chunk) / first for chunk in chunks],
+    }
 
 
 def pocket(

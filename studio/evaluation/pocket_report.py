@@ -13,6 +13,9 @@ UNITS = {
     "autoencoder, enlarged": "dB",
     "flow before the seam": "px/frame",
     "flow after the seam": "px/frame",
+    "likeness to the first guide": "cosine",
+    "colour from the first guide": "levels",
+    "sharpness against chunk 1": "times",
 }
 """Units of measures; what is missing is a share of cases."""
 
@@ -27,7 +30,7 @@ class Figure(Frozen):
         measure: what was measured.
         clips: on which clips.
         value: a share in 0..1, or a mean in `unit`.
-        unit: `share`, `dB`, `px/frame` or `cosine`.
+        unit: `share`, `dB`, `px/frame`, `cosine`, `levels` of 0 to 255 or `times`.
         cases: how many clips, words or chains it is made of.
         series: chunk by chunk, for a chain.
     """
@@ -114,7 +117,7 @@ def show(report: PocketReport) -> str:
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
     series = [
-        f"{each.clips}, chunk by chunk: {'  '.join(f'{value:.3f}' for value in each.series)}"
+        f"{each.clips}, {each.measure.partition(': ')[2]}: {'  '.join(f'{v:.3f}' for v in each.series)}"
         for each in report.figures
         if each.series
     ]

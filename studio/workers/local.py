@@ -199,7 +199,12 @@ class LocalWorker:
         """Make the candidates of a task; see `Worker.search`."""
         with self._device:
             model, session = self._open(task)
-            judge = partial(self._judge, session.conditioning)
+            shown: dict[Clip, Clip] = {}
+
+            def judge(clip: Clip) -> tuple[dict[str, float], float]:
+                shown[clip] = _as_shown(task, session.conditioning, clip)
+                return self._judge(session.conditioning, shown[clip])
+
             begin = partial(model.begin, session.conditioning)
             found = search.candidates(
                 begin, task.request, judge, advance=model.advance, at_once=self._at_once
@@ -209,7 +214,7 @@ class LocalWorker:
                     if event.run is not None:
                         session.runs[event.seed] = event.run
                     self._decode_seconds[_size(task)] = event.decode_seconds
-                    event = replace(event, run=None)  # noqa: PLW2901
+                    event = replace(event, run=None, clip=shown.pop(event.clip))  # noqa: PLW2901
                 yield event
 
     def finish(self, task: Task, seed: int) -> Generator[Step | Live | Decoded | Finished, None, None]:

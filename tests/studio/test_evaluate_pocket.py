@@ -118,8 +118,10 @@ def test_everything_is_measured_beside_rendered_and_autoencoded_clips(tiny):
     assert found["flow kept within 25 %: continued from 5 frames"].cases == 2
     assert found["flow kept within 25 %: continued from 1 frame"].cases == 2
     for film in ("naive film", "film with k-step search"):
-        assert len(found[f"likeness of chunk 2 to the first guide: {film}"].series) == 2
-    assert "chunk by chunk" in show(report)
+        for measure in ("likeness to the first guide", "subject", "colour from the first guide"):
+            assert len(found[f"chunk 2: {measure}: {film}"].series) == 2
+        assert found[f"chunk 2: sharpness against chunk 1: {film}"].series[0] == 1
+    assert "naive film, likeness to the first guide: " in show(report)
 
 
 def test_without_sprites_a_sentence_says_what_to_run(monkeypatch, tmp_path):

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from models.clip import Clip
+from models.continuation import match_colours
 from models.seam import smooth_seam
 from studio.errors import InputError
 from studio.search import Decoded, Finished, Live, Rough, Step
@@ -131,6 +132,17 @@ def test_a_clip_gets_the_colours_of_its_guide_where_that_is_asked_for(worker, re
     )
     assert np.abs(matched[0].mean((0, 1)) - (200, 40, 90)).max() < 3  # clipped to 0..255
     assert np.abs(as_made[0].mean((0, 1)) - (200, 40, 90)).max() > 5
+
+
+def test_a_candidate_is_shown_in_the_colours_that_it_will_have(worker, request_):
+    guide = np.full((1, request_.height, request_.width, 3), (200, 40, 90), np.uint8)
+    as_made, shown = (
+        next(event.clip.frames for event in worker.search(task) if isinstance(event, Rough))
+        for asked in (False, True)
+        for task in [Task(f"seen {asked}", request_.model_copy(update={"match_colours": asked}), guide)]
+    )
+    np.testing.assert_array_equal(shown, match_colours(as_made, guide[0]))
+    assert not np.array_equal(shown, as_made)
 
 
 def test_the_seam_is_smoothed_where_a_film_goes_on_but_not_where_it_begins(worker, request_):
