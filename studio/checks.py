@@ -57,6 +57,16 @@ def check_request(card: ModelCard, request: ChunkRequest, *, continues: bool) ->
     return request.model_copy(update={"prompt": prompt, "negative_prompt": negative})
 
 
+def check_length(number: int) -> None:
+    """Check of how many segments a film is made.
+
+    Raises:
+        InputError: if there are none, or very many.
+    """
+    if not 1 <= number <= MAX_SEGMENTS:
+        raise InputError(f"A film is made of 1 to {MAX_SEGMENTS} segments, not {number:,}.")
+
+
 def draws_first_frame(card: ModelCard, request: ChunkRequest, *, continues: bool) -> bool:
     """Whether a text-to-image model draws the guide image from the prompt, as nobody has given one."""
     return not (continues or request.guide or card.takes_text)

@@ -214,8 +214,7 @@ class Studio:
         Raises:
             InputError: naming what is outside its limits.
         """
-        if not 1 <= len(requests) <= checks.MAX_SEGMENTS:
-            raise InputError(f"A film is made of 1 to {checks.MAX_SEGMENTS} segments, not {len(requests)}.")
+        checks.check_length(len(requests))
         made = handed_over_film(requests, self.card, continues=continues)
         checked = [
             checks.check_request(self.card(each.model), each, continues=continues or index > 0)
