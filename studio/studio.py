@@ -332,8 +332,8 @@ class Studio:
 
     def last_job(self, project_id: str) -> JobView | None:
         """The newest job of a project, whatever became of it, or None."""
-        records = [each for each in self.store.load_jobs() if each.project_id == project_id]
-        return self.jobs.view(records[-1].id) if records else None
+        newest = self.store.newest_job(project_id)
+        return None if newest is None else self.jobs.view(newest.id)
 
     def live(self, project_id: str) -> LiveView | None:
         """The newest look into the full run that is going on for a project, or None."""

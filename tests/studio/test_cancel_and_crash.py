@@ -103,6 +103,22 @@ def test_a_project_at_work_takes_no_second_job(studio, request_):
     studio.wait(job)
 
 
+def test_a_project_that_another_window_of_the_studio_works_on_is_left_alone(open_studio, request_):
+    studio, other = open_studio(), open_studio()
+    project = studio.create_project()
+    job = studio.search(project.id, slow(request_))
+    for forbidden, sentence in (
+        (lambda: other.search(project.id, request_), "still at work"),
+        (lambda: other.restart_from(project.id, None), "still at work"),
+        (lambda: other.delete_project(project.id), "Cancel it there"),
+    ):
+        with pytest.raises(InputError, match=sentence):
+            forbidden()
+    assert other.last_job(project.id).id == job
+    studio.cancel(job)
+    studio.wait(job)
+
+
 def test_a_button_pressed_twice_at_once_begins_one_job(studio, request_):
     project = studio.create_project()
     begun, refused = [], []
