@@ -13,7 +13,7 @@ from studio.errors import InputError
 from studio.store.database import Database, JobRow, ProjectRow, SegmentRow, TimingRow, VisitorRow
 from studio.store.media_files import MediaFiles
 from studio.store.records import JobRecord, ProjectSummary
-from studio.timeline import Gallery, Project, Segment, media_names
+from studio.timeline import Gallery, Project, Segment, media_names, previews
 
 _LOG = logging.getLogger(__name__)
 _Summaries = list[ProjectSummary]
@@ -73,14 +73,17 @@ class Store:
     def update(self, project_id: str, change: Callable[[Project], Project]) -> Project:
         """Load, change and save in one transaction, so that a job and the page never undo each other's work.
 
-        `change` must be quick and must not call the store. If it raises, nothing has changed.
+        `change` must be quick and must not call the store. If it raises, nothing has changed. Previews that
+        it takes away are removed.
 
         Raises:
             InputError: if there is no such project, or the disk is full.
         """
         with self._database.writing() as session:
-            project = change(_get(session, project_id))
+            before = _get(session, project_id)
+            project = change(before)
             _put(session, project)
+        self.remove_media(project_id, previews(before.gallery) - media_names(project))
         return project
 
     def delete(self, project_id: str) -> None:
