@@ -38,7 +38,7 @@ class Begun:
 
 @dataclass(frozen=True)
 class Kept:
-    """After several attempts at the chunk number `index`: which of them the film goes on from."""
+    """After another attempt at the chunk number `index`: which of those so far the film goes on from."""
 
     index: int
     attempt: int
@@ -65,8 +65,8 @@ def extend(
         continues: whether the guide is the end of a film.
 
     Yields:
-        `Begun` and, for each attempt, what the search and the full run yield, `Finished` last; after more
-        than one attempt `Kept`.
+        `Begun` and, for each attempt, what the search and the full run yield, `Finished` last; after each
+        attempt but the first `Kept`.
     """
     for index, request in enumerate(requests):
         ending = last_image if index == len(requests) - 1 else None
@@ -83,11 +83,11 @@ def extend(
             made = yield from _attempt(worker, task)
             if best is None or _likeness(made) > _likeness(best[1]):
                 best = attempt, made
+            if attempt:  # at once: whoever stops the next attempt keeps the best one
+                yield Kept(index, best[0])
             if not drifted(request, made):
                 break
         assert best is not None
-        if attempt:
-            yield Kept(index, best[0])
         guide = best[1].clip.frames[-longest_prefix(worker) :].copy()
 
 

@@ -253,10 +253,7 @@ class Studio:
         Raises:
             InputError: if the candidate is not in the gallery any more, or the project is at work already.
         """
-        project = self.store.load(project_id)
-        if project.gallery is None:
-            raise InputError("The gallery is empty. Search for candidates first, then pick one.")
-        project.gallery.candidate(candidate_id)
+        checks.check_pick(self.store.load(project_id), candidate_id)
         self.store.check_disk()
         active = self.jobs.active(project_id)
         if active is not None and active.kind == "search":

@@ -10,6 +10,8 @@ import pytest
 
 from studio import media
 from studio.errors import InputError
+from studio.timeline import with_gallery
+from tests.studio import samples
 from tests.studio.test_studio import made, picked, searched
 
 
@@ -174,6 +176,14 @@ def test_cancel_ends_a_download_that_tells_how_it_gets_on(studio, request_, monk
     assert view.state == "cancelled"
     assert len(told) < 1000
     assert "loaded with the first run" in studio.ready(request_.model)
+
+
+def test_candidates_of_a_chunk_that_the_film_has_already_cannot_replace_it(studio, request_):
+    project = made(studio, request_)
+    left_over = samples.gallery(parent=None)
+    studio.store.update(project.id, lambda project: with_gallery(project, left_over))
+    with pytest.raises(InputError, match="Search for new ones"):
+        studio.pick(project.id, left_over.candidates[0].id)
 
 
 def test_a_chunk_whose_last_step_is_done_is_kept_though_its_job_is_cancelled(studio, request_, monkeypatch):
