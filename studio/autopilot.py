@@ -36,7 +36,7 @@ def film(
         continues: whether the first of these chunks continues a film.
 
     Raises:
-        InputError: if the length is no positive number, or too short for that many prompts.
+        InputError: if the length is no positive number, too short for that many prompts, or too long.
     """
     later = handed_over(first, card_of)
     after = card_of(later.model), later.num_frames

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from studio.errors import InputError
-from studio.timeline import ChunkRequest, LoraChoice
+from studio.timeline import ChunkRequest, LoraChoice, Project
 
 if TYPE_CHECKING:
     from models.video_model import ModelCard
@@ -57,6 +57,16 @@ def check_request(card: ModelCard, request: ChunkRequest, *, continues: bool) ->
     return request.model_copy(update={"prompt": prompt, "negative_prompt": negative})
 
 
+def check_length(number: int) -> None:
+    """Check of how many segments a film is made.
+
+    Raises:
+        InputError: if there are none, or very many.
+    """
+    if not 1 <= number <= MAX_SEGMENTS:
+        raise InputError(f"A film is made of 1 to {MAX_SEGMENTS} segments, not {number:,}.")
+
+
 def draws_first_frame(card: ModelCard, request: ChunkRequest, *, continues: bool) -> bool:
     """Whether a text-to-image model draws the guide image from the prompt, as nobody has given one."""
     return not (continues or request.guide or card.takes_text)
@@ -75,6 +85,19 @@ def check_turn(settings: Settings, store: Store, jobs: Jobs, project_id: str) ->
             f"{waiting} of your films are at work or waiting, and others wait too. Let one of them end, or "
             "stop it."
         )
+
+
+def check_pick(project: Project, candidate_id: str) -> None:
+    """Check that a candidate can be picked.
+
+    Raises:
+        InputError: if it is not in the gallery, or the gallery is of a chunk that is made already.
+    """
+    if project.gallery is None:
+        raise InputError("The gallery is empty. Search for candidates first, then pick one.")
+    project.gallery.candidate(candidate_id)
+    if project.gallery.parent != project.head:  # a crash in the middle of another attempt leaves such a one
+        raise InputError("The film does not end where these candidates go on. Search for new ones.")
 
 
 def check_images(store: Store, project_id: str, requests: Sequence[ChunkRequest]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING
 
 from studio.extend import RETRIES
@@ -75,10 +76,11 @@ def film_cost(
 
     Args:
         requests: one a segment, each for the model that makes it.
-        timing: measured seconds.
+        timing: measured seconds, asked for once each.
         card_of: the card of a model's name.
         guarded: whether the machine makes them alone, and the drift guard may have some made again.
     """
+    timing = cache(timing)
     costs = [cost(request, timing, card_of(request.model).evaluations) for request in requests]
     again = GUARDED if guarded and any(request.least_likeness > 0 for request in requests) else ""
     if len(costs) == 1:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from models.clip import Frames
 from models.continuation import prefix
 from models.video_model import ModelCard
+from studio.checks import check_length
 from studio.errors import InputError
 from studio.search import Decoded, Finished, Live, Rough, Step
 from studio.timeline import ChunkRequest, new_id
@@ -37,7 +38,7 @@ class Begun:
 
 @dataclass(frozen=True)
 class Kept:
-    """After several attempts at the chunk number `index`: which of them the film goes on from."""
+    """After another attempt at the chunk number `index`: which of those so far the film goes on from."""
 
     index: int
     attempt: int
@@ -64,8 +65,8 @@ def extend(
         continues: whether the guide is the end of a film.
 
     Yields:
-        `Begun` and, for each attempt, what the search and the full run yield, `Finished` last; after more
-        than one attempt `Kept`.
+        `Begun` and, for each attempt, what the search and the full run yield, `Finished` last; after each
+        attempt but the first `Kept`.
     """
     for index, request in enumerate(requests):
         ending = last_image if index == len(requests) - 1 else None
@@ -82,11 +83,11 @@ def extend(
             made = yield from _attempt(worker, task)
             if best is None or _likeness(made) > _likeness(best[1]):
                 best = attempt, made
+            if attempt:  # at once: whoever stops the next attempt keeps the best one
+                yield Kept(index, best[0])
             if not drifted(request, made):
                 break
         assert best is not None
-        if attempt:
-            yield Kept(index, best[0])
         guide = best[1].clip.frames[-longest_prefix(worker) :].copy()
 
 
@@ -161,7 +162,8 @@ def plan(
             same.
 
     Raises:
-        InputError: if the length is no positive number, or too short for that many prompts.
+        InputError: if the length is no positive number, too short for that many prompts, or of more segments
+            than a film can have.
     """
     later, num_frames = after or (card, first.num_frames)
     new_frames = num_frames - later.prefix_frames
@@ -181,6 +183,7 @@ def plan(
                 f"{len(prompts)} prompts. Ask for at least {math.ceil(least)} seconds, or leave the length "
                 f"out."
             )
+    check_length(number)
     each = 1 if first.strategy == "naive" else first.candidates
     return [
         first.model_copy(
@@ -201,4 +204,5 @@ def _chunks_for(seconds: float, begun: float, each_adds: float, continues: bool)
         raise InputError(f"A film cannot be {seconds:g} seconds long. Ask for a few seconds, e.g. 8.")
     rest = seconds if continues else seconds - begun
     chunks = 0 if continues else 1
-    return max(1, chunks + math.ceil(max(rest, 0) / each_adds - 1e-6))
+    more = min(max(rest, 0) / each_adds, 1e9)  # what is infinite has no next whole number
+    return max(1, chunks + math.ceil(more - 1e-6))

@@ -13,7 +13,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -124,14 +124,15 @@ class Jobs:
             work: runs in the worker thread; calls `check` and `report` between its steps.
 
         Raises:
-            InputError: if the studio is closing, or the disk is full.
+            InputError: if the studio is closing, the disk is full, or another process is at work on the
+                project.
         """
         record = JobRecord(id=new_id(), kind=kind, project_id=project_id, owner=self._owner, created=now())
         job = _Job(record, work, contextvars.copy_context())
         with self._changed:
             if self._closed:
                 raise InputError("The studio is closing. Start it again to go on.")
-            self._store.save_job(record)
+            self._store.save_job(record, self._check_others)
             self._jobs[record.id] = job
             self._queue.append(job)
             if self._thread is None:
@@ -200,14 +201,19 @@ class Jobs:
                 self._change(job, message="Stopping after this step.")
 
     def active(self, project_id: str) -> JobView | None:
-        """The job that runs for a project, else the first one queued for it, else None."""
+        """The job that runs for a project, else the first one queued for it, else None.
+
+        Other processes over the same data are asked too.
+        """
         with self._changed:
             of_project = [job for job in self._jobs.values() if job.record.project_id == project_id]
             for state in ("running", "queued"):
                 for job in of_project:
                     if job.record.state == state:
                         return self._view(job.record.id)
-        return None
+            found = self._of_others(self._store.load_jobs("running", "queued", project_id=project_id))
+        first = min(found, key=lambda each: each.state != "running", default=None)
+        return None if first is None else JobView(**dict(first))
 
     def close(self, timeout: float = 30.0) -> None:
         """Stop the running job at its next step, forget the queued ones, end the thread. Safe to call twice.
@@ -320,6 +326,16 @@ class Jobs:
         if record is None:
             raise InputError("That job is not known any more. What it finished is in its project.")
         return record if record.state in ENDED or _alive(record.owner) else _as_interrupted(record)
+
+    def _of_others(self, records: Sequence[JobRecord]) -> list[JobRecord]:
+        """Those that belong to other living processes."""
+        return [each for each in records if each.id not in self._jobs and _alive(each.owner)]
+
+    def _check_others(self, records: Sequence[JobRecord]) -> None:
+        if self._of_others(records):
+            raise InputError(
+                "Another program works on this project. Wait until it is done, or cancel it there."
+            )
 
     def _eta(self, job: _Job) -> float | None:
         if job.record.state != "running" or len(job.reports) < 2:

@@ -111,7 +111,7 @@ class Maker:
             ) as events:
                 recorder.follow(events, parent=project.head)
         finally:
-            recorder.forget_live()
+            recorder.close()
 
     def _begun(self, handle: JobHandle, project: Project, request: ChunkRequest) -> ChunkRequest:
         """The request with a guide image drawn from its prompt, if its model needs one and there is none.

@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from statistics import median
 from typing import TYPE_CHECKING
 
 from studio import costs
+from studio.errors import InputError
 from studio.extend import Begun, Event, Kept, longest_prefix
 from studio.search import (
     Decoded,
@@ -161,6 +163,23 @@ class Recorder:
         self._store.update(self._project_id, lambda project: with_head(project, segment_id))
         return segment_id
 
+    def close(self) -> None:
+        """Take away what was only there while the job went on, however it ended."""
+        self.forget_live()
+        with suppress(InputError):  # a full disk, or a project that is gone: the job has told it already
+            self._drop_left_over_gallery()
+
+    def _drop_left_over_gallery(self) -> None:
+        """Of another attempt that ended without a segment: a pick from it would replace the one before."""
+
+        def without(project: Project) -> Project:
+            gallery = project.gallery
+            left_over = gallery is not None and gallery.parent != project.head
+            return with_gallery(project, None) if left_over else project
+
+        if self._attempt:
+            self._store.update(self._project_id, without)
+
     def forget_live(self) -> None:
         """Take the last look away: the run it belongs to has ended."""
         view = self._live.pop(self._project_id, None)
@@ -170,6 +189,8 @@ class Recorder:
     def _step(self, step: Step) -> None:
         self._steps.append(step.seconds)
         self._done += 1
+        left = step.total - step.done  # more than expected where a suspended run is gone
+        self._total = max(self._total, self._done + left)
         asked = self._task.request.candidates if self._searching else 0
         nth = len(self.candidates) + 1
         what = f"candidate {nth} of {asked}" if nth <= asked else "full run"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ class _Chunk(BaseModel):
     seed: int
     revision: str = Field(default="", max_length=100)
     num_frames: int = Field(ge=1, le=100_000)
-    fps: float = Field(gt=0, le=240)
+    fps: float = Field(ge=1, le=240)
     scores: dict[str, float] = Field(default_factory=dict)
 
 
@@ -63,10 +63,9 @@ def restore(path: Path, store: Store, tail_frames: int, visitor: str = "") -> Pr
             f"recipe {sum(lengths)}. Choose the film as it was exported."
         )
     store.check_disk(4 * path.stat().st_size)
-    project, first = Project(title=recipe.title or "Untitled"), 0
-    for chunk, (opening, tail) in zip(recipe.segments, _ends(path, lengths, tail_frames), strict=True):
-        project = with_segment(project, _segment(path, store, project, chunk, first, opening, tail))
-        first += chunk.num_frames
+    project, film = Project(title=recipe.title or "Untitled"), _Film(path, lengths, tail_frames)
+    for chunk in recipe.segments:
+        project = with_segment(project, _segment(film, store, project, chunk))
     store.save(project, visitor)  # what a failure above has left behind, the sweep removes
     return project
 
@@ -81,39 +80,62 @@ def _checked(recipe: dict[str, Any]) -> _Recipe:
         ) from error
 
 
-def _ends(path: Path, lengths: list[int], tail_frames: int) -> Iterator[tuple[Frames, Frames]]:
-    """The first frame of each chunk, and the last frames of the film up to its end, in one reading."""
-    frames = media.read_frames(path)
-    latest: deque[Frames] = deque(maxlen=tail_frames)
-    for length in lengths:
-        opening = next(frames)
-        latest.append(opening)
-        latest.extend(islice(frames, length - 1))
-        yield opening, np.stack(latest)
+class _Film:
+    """A film that is read once, from its beginning to its end.
+
+    Args:
+        path: of the film.
+        lengths: frames of its chunks.
+        tail_frames: how many of the frames seen last are kept.
+
+    Attributes:
+        opening: the first frame of the chunk that was written last.
+        latest: the frames up to its end, from the chunks before it too.
+    """
+
+    opening: Frames
+
+    def __init__(self, path: Path, lengths: Sequence[int], tail_frames: int) -> None:
+        self.latest: deque[Frames] = deque(maxlen=tail_frames)
+        self._name, self._lengths = path.name, iter(lengths)
+        self._frames, self._pieces = media.read_frames(path), media.pieces(path, lengths)
+
+    def write_next(self, clip: Path, fps: float) -> None:
+        """Write the next chunk as a clip, without loss where a joined film begins one."""
+        piece, frames = next(self._pieces), self._seen(next(self._lengths))
+        if not piece.copy(clip, fps):
+            media.write_clip(clip, frames, fps)
+        deque(frames, maxlen=0)  # what was copied is looked at all the same
+
+    def _seen(self, length: int) -> Iterator[Frames]:
+        number = 0
+        for number, frame in enumerate(islice(self._frames, length), start=1):
+            if number == 1:
+                self.opening = frame
+            self.latest.append(frame)
+            yield frame
+        if number < length:
+            raise InputError(
+                f"{self._name} is damaged: frames are missing. Choose the film as it was exported."
+            )
 
 
-def _segment(
-    path: Path,
-    store: Store,
-    project: Project,
-    chunk: _Chunk,
-    first: int,
-    opening: Frames,
-    tail: Frames,
-) -> Segment:
-    """Clip, tail and poster of one chunk, and its record."""
+def _segment(film: _Film, store: Store, project: Project, chunk: _Chunk) -> Segment:
+    """Clip, tail and poster of the next chunk, and its record."""
     write = store.write_media
+    clip = write(project.id, ".mp4", lambda to: film.write_next(to, chunk.fps))
+    tail = np.stack(film.latest)
     return Segment(
         request=chunk.request.model_copy(update={"guide": None, "last_image": None}),
         seed=chunk.seed,
         revision=chunk.revision,
         parent=project.head,
-        clip=write(project.id, ".mp4", lambda to: media.cut(path, first, chunk.num_frames, to)),
+        clip=clip,
         tail=write(project.id, ".png", lambda to: media.write_frames_png(tail, to)),
-        poster=write(project.id, ".jpg", lambda to: media.poster(opening, to)),
+        poster=write(project.id, ".jpg", lambda to: media.poster(film.opening, to)),
         num_frames=chunk.num_frames,
         fps=chunk.fps,
-        height=opening.shape[0],
-        width=opening.shape[1],
+        height=film.opening.shape[0],
+        width=film.opening.shape[1],
         scores=chunk.scores,
     )

@@ -214,8 +214,7 @@ class Studio:
         Raises:
             InputError: naming what is outside its limits.
         """
-        if not 1 <= len(requests) <= checks.MAX_SEGMENTS:
-            raise InputError(f"A film is made of 1 to {checks.MAX_SEGMENTS} segments, not {len(requests)}.")
+        checks.check_length(len(requests))
         made = handed_over_film(requests, self.card, continues=continues)
         checked = [
             checks.check_request(self.card(each.model), each, continues=continues or index > 0)
@@ -254,10 +253,7 @@ class Studio:
         Raises:
             InputError: if the candidate is not in the gallery any more, or the project is at work already.
         """
-        project = self.store.load(project_id)
-        if project.gallery is None:
-            raise InputError("The gallery is empty. Search for candidates first, then pick one.")
-        project.gallery.candidate(candidate_id)
+        checks.check_pick(self.store.load(project_id), candidate_id)
         self.store.check_disk()
         active = self.jobs.active(project_id)
         if active is not None and active.kind == "search":
@@ -333,8 +329,8 @@ class Studio:
 
     def last_job(self, project_id: str) -> JobView | None:
         """The newest job of a project, whatever became of it, or None."""
-        records = [each for each in self.store.load_jobs() if each.project_id == project_id]
-        return self.jobs.view(records[-1].id) if records else None
+        newest = self.store.newest_job(project_id)
+        return None if newest is None else self.jobs.view(newest.id)
 
     def live(self, project_id: str) -> LiveView | None:
         """The newest look into the full run that is going on for a project, or None."""

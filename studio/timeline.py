@@ -246,6 +246,11 @@ def media_names(project: Project) -> frozenset[str]:
     return frozenset(names)
 
 
+def previews(gallery: Gallery | None) -> frozenset[str]:
+    """Media names of what a gallery shows; the images it was asked for with are not among them."""
+    return frozenset() if gallery is None else frozenset(each.preview for each in gallery.candidates)
+
+
 def with_gallery(project: Project, gallery: Gallery | None) -> Project:
     """The project with another gallery waiting for a pick."""
     return project.model_copy(update={"gallery": gallery, "updated": now()})

@@ -7,16 +7,18 @@ from studio.media.pictures import (
     read_guide,
     write_frames_png,
 )
-from studio.media.video import (
+from studio.media.reading import (
     VIDEOS,
     VideoInfo,
     count_frames,
-    cut,
-    join,
-    joined_frames,
     read_frames,
     read_info,
     read_last_frame,
+)
+from studio.media.video import (
+    join,
+    joined_frames,
+    pieces,
     write_clip,
     write_gif,
 )
@@ -25,9 +27,9 @@ __all__ = [
     "VIDEOS",
     "VideoInfo",
     "count_frames",
-    "cut",
     "join",
     "joined_frames",
+    "pieces",
     "png_bytes",
     "poster",
     "read_frames",

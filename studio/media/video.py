@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import islice
@@ -23,16 +21,14 @@ import av
 import numpy as np
 from av.codec.context import Flags
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
-from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from studio.errors import InputError
+from studio.media.reading import Frame, count_frames, opened, packets, read_frames, read_info
 
-Frame = NDArray[np.uint8]
 Quality = Literal["preview", "full"]
-VIDEOS = (".mp4", ".webm", ".mov", ".mkv", ".m4v", ".avi", ".mpg", ".mpeg")
 
-_TICKS = 120_000  # of an mp4 in a second: whole numbers for 24000/1001 and all other common rates
+_TICKS = 840_000  # of an mp4 in a second: whole numbers for 24000/1001, 7 and all other common rates
 _MANY_PIXELS = 512 * 512  # below it a second encoder thread costs more than it brings
 
 
@@ -57,16 +53,6 @@ def _mp4(crf: int) -> _Encoding:
 _PREVIEW = _mp4(22)
 _FULL = _mp4(14)
 _WEBM = _Encoding("webm", "libvpx-vp9", {"crf": "24", "b": "0", "deadline": "good", "cpu-used": "4"})
-
-
-@dataclass(frozen=True)
-class VideoInfo:
-    """What a video file says of itself: size in pixels, frames per second, metadata comment."""
-
-    height: int
-    width: int
-    fps: float
-    comment: str
 
 
 def write_clip(
@@ -111,52 +97,6 @@ def write_gif(path: Path, frames: Iterable[Frame], fps: float) -> int:
     return _checked(path, count)
 
 
-def read_info(path: Path) -> VideoInfo:
-    """Size, rate and metadata of a video file.
-
-    Raises:
-        InputError: if it cannot be read.
-    """
-    with _opened(path) as container:
-        stream = container.streams.video[0]
-        comment = container.metadata.get("comment", "") or container.metadata.get("COMMENT", "")
-        return VideoInfo(stream.height, stream.width, float(stream.average_rate or 0), comment)
-
-
-def read_frames(path: Path) -> Iterator[Frame]:
-    """Decode a video file frame by frame, upright: `[H, W, 3]` uint8 RGB.
-
-    Raises:
-        InputError: if it cannot be read.
-    """
-    with _opened(path) as container:
-        converter = VideoReformatter()
-        for frame in container.decode(video=0):
-            picture: Frame = converter.reformat(frame, format="rgb24", threads=1).to_ndarray()  # type: ignore[assignment]
-            yield np.rot90(picture, round(frame.rotation / 90)) if frame.rotation else picture
-
-
-def read_last_frame(path: Path) -> Frame:
-    """The last frame of a video, `[H, W, 3]` uint8 RGB.
-
-    Raises:
-        InputError: if it cannot be read.
-    """
-    last = deque(read_frames(path), maxlen=1)
-    if not last:
-        raise InputError(f"{path.name} holds no frame. Choose another file.")
-    return last[0]
-
-
-def count_frames(path: Path) -> int:
-    """Frames in a video file, counted without decoding.
-
-    Raises:
-        InputError: if it cannot be read.
-    """
-    return sum(1 for _ in _packets(path))
-
-
 def join(paths: Sequence[Path], out: Path, comment: str = "") -> int:
     """Write clips one after another into one mp4, or into a VP9 webm if `out` ends so.
 
@@ -182,29 +122,55 @@ def join(paths: Sequence[Path], out: Path, comment: str = "") -> int:
     return _encode(out, _timed_frames(paths), fps, _FULL, comment)
 
 
-def cut(path: Path, first: int, count: int, out: Path) -> int:
-    """Write some frames of a video as a clip of their own, without loss where a joined film begins a clip.
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """Frames that follow one another in a video, as they are coded in it."""
 
-    Args:
-        path: the video.
-        first: number of the first frame, from 0.
-        count: frames, at least 1.
-        out: the clip, an mp4.
+    _stream: Any
+    _packets: Sequence[Any]
+
+    def copy(self, out: Path, fps: float) -> bool:
+        """Write them as an mp4 without loss, if nothing before them is needed and they last as long.
+
+        Args:
+            out: the clip.
+            fps: frames per second that it has to have.
+
+        Returns:
+            Whether they could be copied; if not, nothing is written.
+
+        Raises:
+            OSError: if the disk is full or cannot be written.
+        """
+        stream, tick = self._stream, float(self._stream.time_base)
+        lasting = [(packet.duration or 0) * tick for packet in self._packets]
+        at_rate = all(abs(seconds - 1 / fps) < tick for seconds in lasting)
+        if not (at_rate and stream.codec_context.name == "h264" and self._packets[0].is_keyframe):
+            return False
+        begin = self._packets[0].dts
+        with av.open(str(out), "w", format="mp4", options=_FULL.container_options) as container:
+            target = container.add_stream_from_template(stream)
+            for packet in self._packets:
+                packet.pts, packet.dts = packet.pts - begin, packet.dts - begin
+                packet.stream = target
+                container.mux(packet)
+        return _checked(out, len(self._packets)) > 0
+
+
+def pieces(path: Path, lengths: Iterable[int]) -> Iterator[Piece]:
+    """A video in pieces of so many frames, one in memory at a time.
 
     Raises:
-        InputError: if the video cannot be read, or is shorter.
+        InputError: if it cannot be read, or is shorter.
     """
-    with _opened(path) as source:
-        stream = source.streams.video[0]
-        packets = list(islice((each for each in source.demux(stream) if each.size), first, first + count))
-        if len(packets) < count:
-            raise InputError(f"{path.name} is shorter than it says. Choose the film as it was exported.")
-        whole = packets[0].is_keyframe and stream.codec_context.name == "h264"
-        if whole:
-            _copy_packets(packets, stream, out)
-    if not whole:
-        return write_clip(out, islice(read_frames(path), first, first + count), read_info(path).fps)
-    return _checked(out, count)
+    with opened(path) as container:
+        stream = container.streams.video[0]
+        coded = (packet for packet in container.demux(stream) if packet.size)
+        for length in lengths:
+            taken = list(islice(coded, length))
+            if len(taken) < length:
+                raise InputError(f"{path.name} is shorter than it says. Choose the film as it was exported.")
+            yield Piece(stream, taken)
 
 
 def joined_frames(paths: Sequence[Path], fps: float | None = None) -> Iterator[Frame]:
@@ -333,44 +299,31 @@ def _palette_graph(stream: Any) -> Any:
 
 def _signature(path: Path) -> tuple[Any, ...]:
     """Clips of one signature can follow each other in one file without being encoded again."""
-    with _opened(path) as container:
+    with opened(path) as container:
         stream = container.streams.video[0]
         context = stream.codec_context
-        return context.name, bytes(context.extradata or b""), stream.time_base, stream.average_rate
+        rate = _rate(float(stream.average_rate or 0))  # an average of rounded times depends on the length
+        return context.name, bytes(context.extradata or b""), rate
 
 
 def _copy(paths: Sequence[Path], out: Path, comment: str) -> int:
-    count, offset = 0, 0
+    count, offset, tick = 0, 0, Fraction(1, _TICKS)
     with av.open(str(out), "w", format="mp4", options=_FULL.container_options) as container:
         container.metadata["comment"] = comment
         target: Any = None
         for path in paths:
             end = offset
-            for stream, packet in _packets(path):
+            for stream, packet in packets(path):
                 target = target or container.add_stream_from_template(stream)
-                packet.pts, packet.dts = packet.pts + offset, packet.dts + offset
+                ticks = stream.time_base / tick  # an older clip may count otherwise
+                packet.pts, packet.dts = (offset + round(at * ticks) for at in (packet.pts, packet.dts))
+                packet.duration, packet.time_base = round(packet.duration * ticks), tick
                 end = packet.pts + packet.duration
                 packet.stream = target
                 container.mux(packet)
                 count += 1
             offset = end
     return count
-
-
-def _copy_packets(packets: Sequence[Any], stream: Any, out: Path) -> None:
-    begin = packets[0].dts
-    with av.open(str(out), "w", format="mp4", options=_FULL.container_options) as container:
-        target = container.add_stream_from_template(stream)
-        for packet in packets:
-            packet.pts, packet.dts = packet.pts - begin, packet.dts - begin
-            packet.stream = target
-            container.mux(packet)
-
-
-def _packets(path: Path) -> Iterator[tuple[Any, Any]]:
-    with _opened(path) as container:
-        stream = container.streams.video[0]
-        yield from ((stream, packet) for packet in container.demux(stream) if packet.size)
 
 
 def _checked(path: Path, count: int) -> int:
@@ -384,15 +337,3 @@ def _checked(path: Path, count: int) -> int:
     if written != count:
         raise OSError(f"only {written} of {count} frames arrived in {path.name}")
     return count
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    """A video file to read; nothing is written while it is open, so that every error is one of reading."""
-    try:
-        with av.open(str(path)) as container:
-            if not container.streams.video:
-                raise InputError(f"{path.name} holds no video. Choose another file.")
-            yield container
-    except av.FFmpegError as error:
-        raise InputError(f"{path.name} cannot be read as a video: it is missing or damaged.") from error

@@ -1,7 +1,7 @@
 """The verbs of the store."""
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
@@ -13,7 +13,7 @@ from studio.errors import InputError
 from studio.store.database import Database, JobRow, ProjectRow, SegmentRow, TimingRow, VisitorRow
 from studio.store.media_files import MediaFiles
 from studio.store.records import JobRecord, ProjectSummary
-from studio.timeline import Gallery, Project, Segment, media_names
+from studio.timeline import Gallery, Project, Segment, media_names, previews
 
 _LOG = logging.getLogger(__name__)
 _Summaries = list[ProjectSummary]
@@ -73,14 +73,17 @@ class Store:
     def update(self, project_id: str, change: Callable[[Project], Project]) -> Project:
         """Load, change and save in one transaction, so that a job and the page never undo each other's work.
 
-        `change` must be quick and must not call the store. If it raises, nothing has changed.
+        `change` must be quick and must not call the store. If it raises, nothing has changed. Previews that
+        it takes away are removed.
 
         Raises:
             InputError: if there is no such project, or the disk is full.
         """
         with self._database.writing() as session:
-            project = change(_get(session, project_id))
+            before = _get(session, project_id)
+            project = change(before)
             _put(session, project)
+        self.remove_media(project_id, previews(before.gallery) - media_names(project))
         return project
 
     def delete(self, project_id: str) -> None:
@@ -194,8 +197,14 @@ class Store:
 
     # Jobs and timings
 
-    def save_job(self, record: JobRecord) -> None:
-        """Write the state of one job."""
+    def save_job(self, record: JobRecord, beside: Callable[[_Jobs], None] | None = None) -> None:
+        """Write the state of one job.
+
+        Args:
+            record: what to write.
+            beside: is given the other jobs of its project that have not ended, and raises if this one must
+                not be written; no other process writes one in between.
+        """
         row = JobRow(
             id=record.id,
             project_id=record.project_id,
@@ -204,6 +213,9 @@ class Store:
             record=record.model_dump_json(),
         )
         with self._database.writing() as session:
+            if beside is not None and record.project_id is not None:
+                others = _jobs(session, ("queued", "running"), record.project_id)
+                beside([each for each in others if each.id != record.id])
             session.merge(row)
 
     def load_job(self, job_id: str) -> JobRecord | None:
@@ -212,13 +224,17 @@ class Store:
             row = session.get(JobRow, job_id)
             return None if row is None else JobRecord.model_validate_json(row.record)
 
-    def load_jobs(self, *states: str) -> _Jobs:
-        """Jobs in any of these states, by default all, oldest first."""
-        query = select(JobRow).order_by(col(JobRow.created))
-        if states:
-            query = query.where(col(JobRow.state).in_(states))
+    def load_jobs(self, *states: str, project_id: str | None = None) -> _Jobs:
+        """Jobs in any of these states, by default all, oldest first; of one project, by default of all."""
         with self._database.reading() as session:
-            return [JobRecord.model_validate_json(row.record) for row in session.exec(query).all()]
+            return _jobs(session, states, project_id)
+
+    def newest_job(self, project_id: str) -> JobRecord | None:
+        """The job of a project that was submitted last, or None."""
+        query = select(JobRow.record).where(col(JobRow.project_id) == project_id)
+        with self._database.reading() as session:
+            record = session.exec(query.order_by(col(JobRow.created).desc()).limit(1)).first()
+            return None if record is None else JobRecord.model_validate_json(record)
 
     def forget_jobs(self, before: datetime) -> None:
         """Remove ended jobs that were submitted before that time."""
@@ -258,6 +274,15 @@ def _get(session: Session, project_id: str) -> Project:
             f"The project {row.title!r} cannot be read; it was damaged or made by another version of the "
             "studio. Open it with that version, or begin a new one."
         ) from error
+
+
+def _jobs(session: Session, states: Sequence[str], project_id: str | None) -> _Jobs:
+    query = select(JobRow.record).order_by(col(JobRow.created))
+    if states:
+        query = query.where(col(JobRow.state).in_(states))
+    if project_id is not None:
+        query = query.where(col(JobRow.project_id) == project_id)
+    return [JobRecord.model_validate_json(record) for record in session.exec(query).all()]
 
 
 def _project(row: ProjectRow, records: Iterable[str]) -> Project:

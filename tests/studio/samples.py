@@ -1,5 +1,6 @@
 """Small projects and moving pictures that the tests of the studio's core share."""
 
+import av
 import numpy as np
 
 from studio import media
@@ -14,6 +15,13 @@ def moving_frames(num_frames=9, height=64, width=96, seed=0):
     for index, frame in enumerate(frames):
         frame[(x - 10 - 6 * index) ** 2 + (y - height // 2) ** 2 < 100] = (250, 220, 60)
     return frames
+
+
+def seconds(path):
+    """Length that a player sees."""
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        return float(stream.duration * stream.time_base)
 
 
 def segment(parent=None, **update):

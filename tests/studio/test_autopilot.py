@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import pytest
@@ -11,9 +12,9 @@ from models.catalog import card
 from studio import extend
 from studio.autopilot import film, scenes
 from studio.extend import RETRIES, Begun, Kept, drifted
-from studio.search import Finished
+from studio.search import Finished, Rough
 from studio.studio import Studio
-from studio.timeline import ChunkRequest, Project
+from studio.timeline import ChunkRequest, Project, media_names
 
 
 @pytest.mark.parametrize(
@@ -78,6 +79,36 @@ def test_a_chunk_that_drifts_is_made_again_and_the_best_attempt_goes_on(
 def test_a_chunk_that_keeps_to_its_guide_is_made_once(studio: Studio, request_: ChunkRequest) -> None:
     project = run(studio, request_.model_copy(update={"least_likeness": 0.001}))
     assert len(project.segments) == 2
+
+
+@pytest.mark.parametrize("how", ["cancelled", "failed"])
+def test_the_best_attempt_stays_the_end_of_the_film_if_the_next_one_is_broken_off(
+    studio: Studio, request_: ChunkRequest, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    likeness = iter([0.9, 0.8, 0.7])
+    monkeypatch.setattr(
+        extend, "_likeness", cache(lambda made: 0.9 if made.num_guide_frames == 0 else next(likeness))
+    )
+    project, searched = studio.create_project("fox"), studio.worker.search
+
+    def search(task: Any) -> Iterator[Any]:
+        for event in searched(task):
+            yield event
+            if len(studio.project(project.id).segments) == 3 and isinstance(event, Rough):
+                if how == "failed":
+                    raise RuntimeError("the network fell over")
+                studio.cancel(job)
+
+    monkeypatch.setattr(studio.worker, "search", search)
+    job = studio.make(project.id, [request_, request_.model_copy(update={"least_likeness": 1.0})])
+    assert studio.wait(job).state == how
+    left = studio.project(project.id)
+    first, second = [each for each in left.segments.values() if each.parent is not None]
+    assert left.head == first.id
+    assert first.parent == second.parent
+    assert left.gallery is None
+    stored = {path.name for path in studio.store.media_dir(project.id).iterdir()}
+    assert stored == media_names(left)
 
 
 def test_an_attempt_says_which_one_it_is(

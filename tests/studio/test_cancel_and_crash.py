@@ -10,6 +10,8 @@ import pytest
 
 from studio import media
 from studio.errors import InputError
+from studio.timeline import with_gallery
+from tests.studio import samples
 from tests.studio.test_studio import made, picked, searched
 
 
@@ -103,6 +105,22 @@ def test_a_project_at_work_takes_no_second_job(studio, request_):
     studio.wait(job)
 
 
+def test_a_project_that_another_window_of_the_studio_works_on_is_left_alone(open_studio, request_):
+    studio, other = open_studio(), open_studio()
+    project = studio.create_project()
+    job = studio.search(project.id, slow(request_))
+    for forbidden, sentence in (
+        (lambda: other.search(project.id, request_), "still at work"),
+        (lambda: other.restart_from(project.id, None), "still at work"),
+        (lambda: other.delete_project(project.id), "Cancel it there"),
+    ):
+        with pytest.raises(InputError, match=sentence):
+            forbidden()
+    assert other.last_job(project.id).id == job
+    studio.cancel(job)
+    studio.wait(job)
+
+
 def test_a_button_pressed_twice_at_once_begins_one_job(studio, request_):
     project = studio.create_project()
     begun, refused = [], []
@@ -158,6 +176,14 @@ def test_cancel_ends_a_download_that_tells_how_it_gets_on(studio, request_, monk
     assert view.state == "cancelled"
     assert len(told) < 1000
     assert "loaded with the first run" in studio.ready(request_.model)
+
+
+def test_candidates_of_a_chunk_that_the_film_has_already_cannot_replace_it(studio, request_):
+    project = made(studio, request_)
+    left_over = samples.gallery(parent=None)
+    studio.store.update(project.id, lambda project: with_gallery(project, left_over))
+    with pytest.raises(InputError, match="Search for new ones"):
+        studio.pick(project.id, left_over.candidates[0].id)
 
 
 def test_a_chunk_whose_last_step_is_done_is_kept_though_its_job_is_cancelled(studio, request_, monkeypatch):

@@ -50,6 +50,12 @@ def test_a_film_costs_what_its_segments_cost():
     assert cost.sentence == "30 segments: about 5 min"
 
 
+def test_the_timings_of_a_film_are_asked_for_once():
+    asked = []
+    costs.film_cost([REQUEST] * 500, lambda *what: asked.append(what) or measured(*what), card)
+    assert len(asked) == len(set(asked)) == 3
+
+
 @pytest.mark.parametrize(
     ("model", "guidance", "passes"), [("ltx-2", 3.0, 4), ("ltx-2", 1.0, 3), ("hunyuan", 6.0, 1)]
 )

@@ -52,6 +52,12 @@ def test_a_length_is_a_positive_number(seconds):
         plan(FIRST, ["a"], POCKET, seconds=seconds)
 
 
+@pytest.mark.parametrize("seconds", [1000, 3e7, 1.7e308])
+def test_a_length_of_more_segments_than_a_film_can_have_is_told_before_they_are_planned(seconds):
+    with pytest.raises(InputError, match="1 to 500 segments"):
+        plan(FIRST, ["a"], POCKET, seconds=seconds)
+
+
 def test_a_length_too_short_for_its_prompts_says_which_would_do():
     prompts = ["a", "b", "c"]
     with pytest.raises(InputError, match="at least 4 seconds"):

@@ -14,7 +14,8 @@ import torch
 
 from studio.errors import InputError
 from studio.jobs import JobHandle, Jobs
-from studio.store import Store
+from studio.store import JobRecord, Store
+from studio.timeline import now
 
 SOON = 20.0  # seconds that no test comes near
 
@@ -326,6 +327,30 @@ def test_a_job_of_another_living_process_is_left_alone(store):
     assert other.wait(job_id, SOON).state == "done"
     other.close()
     running.close()
+
+
+def test_a_project_that_another_living_process_works_on_takes_no_second_job(store):
+    running, gate = Jobs(store), Gate()
+    job_id = running.submit("search", "p", gate)
+    assert gate.begun.wait(SOON)
+    other = Jobs(store)
+    assert other.active("p").id == job_id
+    assert other.active("q") is None
+    with pytest.raises(InputError, match="Another program"):
+        other.submit("pick", "p", nothing)
+    assert len(store.load_jobs()) == 1
+    gate.open.set()
+    running.wait(job_id, SOON)
+    assert other.active("p") is None
+    assert other.wait(other.submit("pick", "p", nothing), SOON).state == "done"
+    other.close()
+    running.close()
+
+
+def test_the_job_of_a_process_that_is_gone_does_not_keep_others_from_its_project(jobs, store):
+    store.save_job(JobRecord(id="gone", kind="search", project_id="p", state="running", created=now()))
+    assert jobs.active("p") is None
+    assert jobs.wait(jobs.submit("pick", "p", nothing), SOON).state == "done"
 
 
 def test_a_disk_that_is_full_does_not_stop_the_work(jobs, store, monkeypatch):

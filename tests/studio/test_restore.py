@@ -3,6 +3,7 @@
 import itertools
 import json
 
+import av
 import numpy as np
 import pytest
 
@@ -10,7 +11,9 @@ from studio import export, media
 from studio.errors import InputError
 from studio.restore import restore
 from studio.store import Store
+from studio.timeline import Project, with_segment
 from tests.studio import samples
+from tests.studio.samples import seconds
 
 
 @pytest.fixture
@@ -51,6 +54,36 @@ def test_an_mp4_is_cut_without_loss(store):
             for p, s in ((before, old), (project, new))
         ]
         assert np.array_equal(*frames)
+
+
+@pytest.mark.parametrize("kind", ["mp4", "webm"])
+def test_clips_of_a_restored_film_keep_their_own_rates(store, kind):
+    before = Project()
+    for num_frames, fps in ((8, 8.0), (24, 24.0), (14, 7.0)):
+        frames = np.repeat(samples.moving_frames(1), num_frames, 0)  # no cut is seen between the clips
+        clip = store.write_media(
+            before.id, ".mp4", lambda to, frames=frames, fps=fps: media.write_clip(to, frames, fps)
+        )
+        before = with_segment(before, samples.segment(before.head, clip=clip, num_frames=num_frames, fps=fps))
+    project = restore(export.export(before, store, kind), store, tail_frames=5)
+    clips = [store.media_path(project.id, segment.clip) for segment in project.branch()]
+    assert [seconds(clip) for clip in clips] == pytest.approx([1.0, 1.0, 2.0], abs=1e-3)
+    assert [round(media.read_info(clip).fps, 2) for clip in clips] == [8, 24, 7]
+
+
+@pytest.mark.parametrize("kind", ["mp4", "webm"])
+def test_a_film_is_read_as_often_whatever_the_number_of_its_chunks(store, kind, monkeypatch):
+    films = [
+        export.export(samples.project_with_clips(store, number, num_frames=3), store, kind)
+        for number in (1, 6)
+    ]
+    opened, av_open = [], av.open
+    monkeypatch.setattr(
+        av, "open", lambda path, *how, **more: opened.append(path) or av_open(path, *how, **more)
+    )
+    for film in films:
+        restore(film, store, tail_frames=5)
+    assert opened.count(str(films[0])) == opened.count(str(films[1]))
 
 
 def test_the_tail_reaches_back_over_the_seam(store):

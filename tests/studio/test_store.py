@@ -188,6 +188,22 @@ def test_jobs_come_back_by_state_the_oldest_first(store):
     assert store.load_job("nowhere") is None
 
 
+def test_the_newest_job_of_a_project_is_had_without_reading_the_others(store, monkeypatch):
+    moment = now()
+    for index in range(5):
+        created = moment + timedelta(seconds=index)
+        store.save_job(
+            JobRecord(
+                id=str(index), kind="search", project_id="pq"[index == 4], state="done", created=created
+            )
+        )
+    read, parse = [], JobRecord.model_validate_json
+    monkeypatch.setattr(JobRecord, "model_validate_json", lambda text: read.append(text) or parse(text))
+    assert store.newest_job("p").id == "3"
+    assert len(read) == 1
+    assert store.newest_job("nobody") is None
+
+
 def test_old_jobs_are_forgotten_once_they_have_ended(store):
     for state in ("done", "running"):
         store.save_job(JobRecord(id=state, kind="search", state=state, created=now() - timedelta(days=9)))

@@ -9,7 +9,7 @@ from PIL import Image
 from studio.errors import InputError
 from studio.media import count_frames, read_frames, read_frames_png, read_guide, write_clip
 from studio.studio import Studio
-from studio.timeline import ChunkRequest, Project, media_names
+from studio.timeline import ChunkRequest, Project, media_names, previews
 from tests.studio import samples
 
 
@@ -174,6 +174,34 @@ def test_picking_pays_only_for_what_the_search_has_not_paid(studio, request_, ch
     transformer.register_forward_pre_hook(lambda module, inputs: evaluations.append(len(inputs[0])))
     picked(studio, project)
     assert sum(evaluations) == 2 * steps
+
+
+def test_a_pick_whose_suspended_run_is_gone_tells_how_many_steps_it_takes(open_studio, request_):
+    studio = open_studio()
+    project = searched(studio, request_.model_copy(update={"previews": "prefix"}))
+    studio.close()
+    again = open_studio()
+    view = again.wait(again.pick(project.id, project.gallery.candidates[0].id))
+    assert (view.state, view.total) == ("done", request_.num_inference_steps)
+
+
+@pytest.mark.parametrize("how", ["another search", "a film without a search", "another end"])
+def test_previews_that_nothing_shows_any_more_are_removed_and_given_images_are_kept(
+    studio, request_, tmp_path, how
+):
+    Image.new("RGB", (64, 64)).save(tmp_path / "guide.png")
+    project = studio.create_project()
+    guide = studio.add_guide(project.id, tmp_path / "guide.png")
+    before = searched(studio, request_.model_copy(update={"guide": guide}), project.id)
+    if how == "another search":
+        searched(studio, request_, project.id)
+    elif how == "another end":
+        studio.restart_from(project.id, None)
+    else:
+        made(studio, request_.model_copy(update={"strategy": "naive"}), project_id=project.id)
+    stored = {path.name for path in studio.store.media_dir(project.id).iterdir()}
+    assert stored == media_names(studio.project(project.id)) | {guide}
+    assert not stored & previews(before.gallery)
 
 
 def test_undo_takes_the_last_segment_out_of_the_film_and_keeps_it_in_the_tree(studio, request_):

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from collections import deque
 from pathlib import Path
 
 import av
@@ -13,19 +14,13 @@ import pytest
 
 from studio import media
 from studio.errors import InputError
-from tests.studio.samples import moving_frames
+from studio.media import reading
+from tests.studio.samples import moving_frames, seconds
 
 
 def psnr(one, other):
     """Peak signal-to-noise ratio in decibels."""
     return 10 * np.log10(255**2 / np.mean((np.float64(one) - np.float64(other)) ** 2))
-
-
-def seconds(path):
-    """Length that a player sees."""
-    with av.open(str(path)) as container:
-        stream = container.streams.video[0]
-        return float(stream.duration * stream.time_base)
 
 
 @pytest.fixture
@@ -75,7 +70,7 @@ def test_the_mp4_is_one_that_every_browser_plays(clip):
     assert 0 < data.index(b"moov") < data.index(b"mdat")
 
 
-@pytest.mark.parametrize("fps", [8, 12.5, 24000 / 1001, 30])
+@pytest.mark.parametrize("fps", [7, 8, 12.5, 24000 / 1001, 30])
 def test_a_clip_begins_at_zero_and_lasts_exactly_its_frames_so_that_it_loops(tmp_path, fps):
     path = tmp_path / "clip.mp4"
     media.write_clip(path, moving_frames(9), fps, "preview")
@@ -147,6 +142,30 @@ def test_joining_forty_clips_keeps_every_frame_bit_for_bit(tmp_path):
     assert len(joined) == 200
     assert all(np.array_equal(one, other) for one, other in zip(joined, apart, strict=True))
     assert seconds(film) == pytest.approx(25.0)
+
+
+def bits(paths):
+    """Every coded frame, in order."""
+    return [bytes(packet) for path in paths for _, packet in reading.packets(path)]
+
+
+@pytest.mark.parametrize("fps", [7, 24000 / 1001, 9])
+def test_clips_of_two_lengths_are_joined_without_loss_at_any_rate(tmp_path, fps):
+    paths, film = [tmp_path / "first.mp4", tmp_path / "later.mp4"], tmp_path / "film.mp4"
+    for path, num_frames in zip(paths, (14, 13), strict=True):
+        media.write_clip(path, moving_frames(num_frames), fps)
+    assert media.join(paths, film) == 27
+    assert bits([film]) == bits(paths)
+    assert seconds(film) == pytest.approx(27 / fps, abs=1e-3)
+
+
+def test_a_clip_that_counts_its_time_otherwise_is_joined_without_loss(tmp_path, clip):
+    older, film = tmp_path / "older.mp4", tmp_path / "film.mp4"
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-i", str(clip), "-c", "copy"]
+    subprocess.run([*command, "-video_track_timescale", "120000", str(older)], check=True)
+    media.join([older, clip, older], film)
+    assert bits([film]) == bits([older, clip, older])
+    assert seconds(film) == pytest.approx(27 / 8)
 
 
 def test_a_joined_film_starts_to_play_before_it_is_loaded_and_can_be_joined_again(tmp_path):
@@ -272,6 +291,40 @@ def test_a_video_that_was_taken_upright_is_read_upright(tmp_path, clip):
     upright = next(media.read_frames(turned))
     np.testing.assert_array_equal(upright, np.rot90(lying))
     assert upright.shape == (96, 64, 3)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".webm", ".avi", ".mpg", ".mkv"])
+def test_the_last_frame_of_a_long_video_is_had_without_decoding_all_of_it(tmp_path, suffix, monkeypatch):
+    source, video = tmp_path / "source.mp4", tmp_path / f"video{suffix}"
+    media.write_clip(source, moving_frames(90), 24)
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-i", str(source), "-g", "12", str(video)]
+    subprocess.run(command, check=True)
+    *_, last = media.read_frames(video)
+    decoded = []
+    monkeypatch.setattr(reading, "deque", lambda frames, maxlen: deque(counted(frames, decoded), maxlen))
+    np.testing.assert_array_equal(media.read_last_frame(video), last)
+    assert len(decoded) <= 48
+
+
+def counted(frames, into):
+    for frame in frames:
+        into.append(frame.pts)
+        yield frame
+
+
+def test_the_last_frame_of_a_video_that_cannot_be_read_from_its_middle_is_had_all_the_same(clip, monkeypatch):
+    decoded, asked = reading._last_decoded, []
+
+    def fussy(path, *, near_end=False):
+        asked.append(near_end)
+        if near_end:
+            raise InputError("cannot seek")
+        return decoded(path)
+
+    monkeypatch.setattr(reading, "_last_decoded", fussy)
+    *_, last = media.read_frames(clip)
+    np.testing.assert_array_equal(media.read_last_frame(clip), last)
+    assert asked == [True, False]
 
 
 # What cannot be read

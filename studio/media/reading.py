@@ -1,0 +1,112 @@
+"""Reading video files: ours, and what people bring."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from av.video.reformatter import VideoReformatter
+from numpy.typing import NDArray
+
+from studio.errors import InputError
+
+Frame = NDArray[np.uint8]
+VIDEOS = (".mp4", ".webm", ".mov", ".mkv", ".m4v", ".avi", ".mpg", ".mpeg")
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What a video file says of itself: size in pixels, frames per second, metadata comment."""
+
+    height: int
+    width: int
+    fps: float
+    comment: str
+
+
+def read_info(path: Path) -> VideoInfo:
+    """Size, rate and metadata of a video file.
+
+    Raises:
+        InputError: if it cannot be read.
+    """
+    with opened(path) as container:
+        stream = container.streams.video[0]
+        comment = container.metadata.get("comment", "") or container.metadata.get("COMMENT", "")
+        return VideoInfo(stream.height, stream.width, float(stream.average_rate or 0), comment)
+
+
+def read_frames(path: Path) -> Iterator[Frame]:
+    """Decode a video file frame by frame, upright: `[H, W, 3]` uint8 RGB.
+
+    Raises:
+        InputError: if it cannot be read.
+    """
+    with opened(path) as container:
+        converter = VideoReformatter()
+        for frame in container.decode(video=0):
+            yield _upright(frame, converter)
+
+
+def read_last_frame(path: Path) -> Frame:
+    """The last frame of a video, `[H, W, 3]` uint8 RGB.
+
+    Raises:
+        InputError: if it cannot be read.
+    """
+    last = None
+    with suppress(InputError):  # not every file can be read from its middle
+        last = _last_decoded(path, near_end=True)
+    if last is None or last.is_corrupt:
+        last = _last_decoded(path)
+    if last is None:
+        raise InputError(f"{path.name} holds no frame. Choose another file.")
+    return _upright(last, VideoReformatter())
+
+
+def count_frames(path: Path) -> int:
+    """Frames in a video file, counted without decoding.
+
+    Raises:
+        InputError: if it cannot be read.
+    """
+    return sum(1 for _ in packets(path))
+
+
+def _upright(frame: Any, converter: VideoReformatter) -> Frame:
+    picture: Frame = converter.reformat(frame, format="rgb24", threads=1).to_ndarray()  # type: ignore[assignment]
+    return np.rot90(picture, round(frame.rotation / 90)) if frame.rotation else picture
+
+
+def _last_decoded(path: Path, *, near_end: bool = False) -> Any:
+    """The last frame as it is decoded, or None; `near_end` leaves out what lies a second before the end."""
+    with opened(path) as container:
+        if near_end and container.duration:
+            container.seek((container.start_time or 0) + container.duration - av.time_base)
+        last = deque(container.decode(video=0), maxlen=1)
+    return last[0] if last else None
+
+
+def packets(path: Path) -> Iterator[tuple[Any, Any]]:
+    """Every coded frame of a video file, with its stream."""
+    with opened(path) as container:
+        stream = container.streams.video[0]
+        yield from ((stream, packet) for packet in container.demux(stream) if packet.size)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Any]:
+    """A video file to read; nothing is written while it is open, so that every error is one of reading."""
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.video:
+                raise InputError(f"{path.name} holds no video. Choose another file.")
+            yield container
+    except av.FFmpegError as error:
+        raise InputError(f"{path.name} cannot be read as a video: it is missing or damaged.") from error
