@@ -28,15 +28,16 @@ def check_request(card: ModelCard, request: ChunkRequest, *, continues: bool) ->
     Args:
         card: of the request's model.
         request: what is asked.
-        continues: whether the chunk continues a segment.
+        continues: whether there is a film; the chunk goes on from its end unless it cuts to a new shot.
 
     Raises:
         InputError: saying which of the choices is outside its limits, and what to choose.
     """
+    continues = continues and not request.cut
     if request.guide and continues:
         raise InputError(
-            "A guide image is for the first segment; this one continues the film. Remove the image, or "
-            "start a new film with it."
+            "A guide image begins a film or a new shot; this chunk continues the film. Remove the image, cut "
+            "to a new shot, or start a new film with it."
         )
     guided = continues or request.guide is not None
     prompt = card.check_prompt(request.prompt, has_guide=guided)
@@ -69,7 +70,7 @@ def check_length(number: int) -> None:
 
 def draws_first_frame(card: ModelCard, request: ChunkRequest, *, continues: bool) -> bool:
     """Whether a text-to-image model draws the guide image from the prompt, as nobody has given one."""
-    return not (continues or request.guide or card.takes_text)
+    return not ((continues and not request.cut) or request.guide or card.takes_text)
 
 
 def check_turn(settings: Settings, store: Store, jobs: Jobs, project_id: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -22,6 +22,10 @@ SEEDS_APART = 1_000_003
 """Between the seeds of two attempts at one chunk; more than any search or film counts on."""
 
 Event = Step | Rough | Live | Decoded | Finished
+
+
+Begin = Callable[[ChunkRequest], tuple[ChunkRequest, Frames | None]]
+"""`begin(request)`: the request and the guide image `[1, H, W, 3]` of a new shot, None for words alone."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +55,7 @@ def extend(
     last_image: Frames | None = None,
     *,
     continues: bool = False,
+    begin: Begin = lambda request: (request, None),
 ) -> Generator[Begun | Kept | Event, None, None]:
     """Algorithm 1: search, finish the best candidate, and let its end guide the next chunk.
 
@@ -62,7 +67,8 @@ def extend(
         requests: one a chunk.
         guide: `[n, H, W, 3]` uint8: an image, or the end of the film so far; None for text alone.
         last_image: `[H, W, 3]` uint8 picture that the last chunk is led to, or None.
-        continues: whether the guide is the end of a film.
+        continues: whether there is a film already, of which the guide is the end.
+        begin: called for each chunk after the first that cuts to a new shot.
 
     Yields:
         `Begun` and, for each attempt, what the search and the full run yield, `Finished` last; after each
@@ -70,6 +76,8 @@ def extend(
     """
     for index, request in enumerate(requests):
         ending = last_image if index == len(requests) - 1 else None
+        if index and request.cut:
+            request, guide = begin(request)  # noqa: PLW2901
         best: tuple[int, Finished] | None = None
         for attempt in range(1 + RETRIES):
             task = Task(
@@ -77,7 +85,7 @@ def extend(
                 _with_other_noises(request, attempt),
                 guide_for(request, worker, guide),
                 ending,
-                continues=continues or index > 0,
+                continues=(continues or index > 0) and not request.cut,
             )
             yield Begun(index, task, attempt)
             made = yield from _attempt(worker, task)
@@ -149,7 +157,8 @@ def plan(
 ) -> list[ChunkRequest]:
     """One request a chunk for a film of a given length; every prompt gets an equal share of the chunks.
 
-    Candidate seeds are counted on from chunk to chunk, so that no two chunks begin from the same noise.
+    If the first one cuts to a new shot, so does every further prompt. Candidate seeds are counted on from
+    chunk to chunk, so that no two chunks begin from the same noise.
 
     Args:
         first: all but the prompt is taken from it; its guide goes to the first chunk only, its last image
@@ -175,9 +184,11 @@ def plan(
     number = len(prompts)
     if seconds is not None:
         begun, each_adds = first.num_frames / card.fps, new_frames / later.fps
-        number = _chunks_for(seconds, begun, each_adds, continues)
+        shots = len(prompts) if first.cut else 0 if continues else 1
+        number = _chunks_for(seconds, begun, each_adds, shots)
         if number < len(prompts):
-            least = (len(prompts) - 1) * each_adds + (0 if continues else begun - each_adds) + 1 / later.fps
+            least = (len(prompts) - 1) * each_adds + min(shots, len(prompts) - 1) * (begun - each_adds)
+            least += 1 / later.fps
             raise InputError(
                 f"{seconds:g} seconds are {number} segment{'s' if number > 1 else ''}, too few for "
                 f"{len(prompts)} prompts. Ask for at least {math.ceil(least)} seconds, or leave the length "
@@ -185,11 +196,16 @@ def plan(
             )
     check_length(number)
     each = 1 if first.strategy == "naive" else first.candidates
+
+    def scene(index: int) -> int:
+        return index * len(prompts) // number
+
     return [
         first.model_copy(
             update={
-                "prompt": prompts[index * len(prompts) // number],
+                "prompt": prompts[scene(index)],
                 "seed": first.seed + index * each,
+                "cut": first.cut and (continues if index == 0 else scene(index) > scene(index - 1)),
                 "guide": first.guide if index == 0 else None,
                 "last_image": first.last_image if index == number - 1 else None,
             }
@@ -198,11 +214,10 @@ def plan(
     ]
 
 
-def _chunks_for(seconds: float, begun: float, each_adds: float, continues: bool) -> int:
-    """How many chunks give at least so many seconds."""
+def _chunks_for(seconds: float, begun: float, each_adds: float, shots: int) -> int:
+    """How many chunks give at least so many seconds; so many of them begin a shot, if there is time."""
     if not math.isfinite(seconds) or seconds <= 0:
         raise InputError(f"A film cannot be {seconds:g} seconds long. Ask for a few seconds, e.g. 8.")
-    rest = seconds if continues else seconds - begun
-    chunks = 0 if continues else 1
-    more = min(max(rest, 0) / each_adds, 1e9)  # what is infinite has no next whole number
-    return max(1, chunks + math.ceil(more - 1e-6))
+    shots = min(shots, math.ceil(seconds / begun - 1e-6))
+    more = min(max(seconds - shots * begun, 0) / each_adds, 1e9)  # what is infinite has no next whole number
+    return max(1, shots + math.ceil(more - 1e-6))

@@ -58,7 +58,7 @@ def handed_over_film(
         continues: whether the first one continues a film.
     """
     return [
-        handed_over(request, card_of) if continues or index > 0 else request
+        handed_over(request, card_of) if (continues or index > 0) and not request.cut else request
         for index, request in enumerate(requests)
     ]
 

@@ -98,6 +98,11 @@ class Maker:
         project = self._store.load(project_id)
         requests = [self._begun(handle, project, requests[0]), *requests[1:]]
         steps = sum(preview_passes(request) + final_passes(request) for request in requests)
+
+        def begin(request: ChunkRequest) -> tuple[ChunkRequest, Frames | None]:
+            request = self._begun(handle, project, request)
+            return request, self._end(project, request, None)
+
         recorder = self._recorder(handle, project_id, total=steps, segments=len(requests))
         try:
             with closing(
@@ -107,6 +112,7 @@ class Maker:
                     self._end(project, requests[0], project.head),
                     self._last_image(project, requests[-1]),
                     continues=project.head is not None,
+                    begin=begin,
                 )
             ) as events:
                 recorder.follow(events, parent=project.head)
@@ -148,7 +154,7 @@ class Maker:
         """What a chunk that continues `parent` is made from."""
         guide = guide_for(request, self._worker, self._end(project, request, parent))
         last_image = self._last_image(project, request)
-        return Task(key, request, guide, last_image, continues=parent is not None)
+        return Task(key, request, guide, last_image, continues=parent is not None and not request.cut)
 
     def _last_image(self, project: Project, request: ChunkRequest) -> Frames | None:
         """`[H, W, 3]` uint8: the picture that a chunk is led to, or None."""
@@ -158,10 +164,10 @@ class Maker:
         return None if name is None else read_frames_png(self._store.media_path(project.id, name))[0]
 
     def _end(self, project: Project, request: ChunkRequest, parent: str | None) -> Frames | None:
-        """`[n, H, W, 3]` uint8: the end of the parent, or else the guide image of the request, or None."""
+        """`[n, H, W, 3]` uint8: the end of the parent, or where a shot begins its guide image, or None."""
         from studio.media import read_frames_png
 
-        name = request.guide if parent is None else project.segment(parent).tail
+        name = request.guide if parent is None or request.cut else project.segment(parent).tail
         return None if name is None else read_frames_png(self._store.media_path(project.id, name))
 
     def _recorder(self, handle: JobHandle, project_id: str, *, total: int, segments: int = 1) -> Recorder:

@@ -235,7 +235,8 @@ class Recorder:
         """Clip, tail and poster, side by side with the judge, who needs about as long."""
         from studio.media import poster, write_frames_png
 
-        clip = decoded.clip if self._parent is None else decoded.clip.without_first(decoded.num_guide_frames)
+        begins = self._parent is None or self._task.request.cut
+        clip = decoded.clip if begins else decoded.clip.without_first(decoded.num_guide_frames)
         tail = decoded.clip.tail(longest_prefix(self._worker))
         write = partial(self._store.write_media, self._project_id)
         pool = ThreadPoolExecutor(1, thread_name_prefix="studio-files")

@@ -57,7 +57,8 @@ class ChunkRequest(Frozen):
         candidates: m, how many initial noises are drawn.
         preview_steps: k.
         seed: candidate j has seed `seed + j`.
-        guide: media name of an uploaded guide image, or None. Only for a first segment.
+        cut: whether the chunk begins a new shot, from its words or its guide image, where a film goes on.
+        guide: media name of an uploaded guide image, or None. Only where a film or a shot begins.
         last_image: media name of an uploaded image that the chunk is led to, or None.
         loras: LoRA files that change the model for this chunk.
         match_colours: whether the clip gets the colours of the guide frame that it repeats, against drift.
@@ -78,6 +79,7 @@ class ChunkRequest(Frozen):
     candidates: int = 4
     preview_steps: int = 4
     seed: int = 0
+    cut: bool = False
     guide: str | None = None
     last_image: str | None = None
     loras: tuple[LoraChoice, ...] = Field(default=(), max_length=8)

@@ -110,3 +110,11 @@ def test_missing_weights_end_the_job_with_a_sentence(studio, request_, monkeypat
     assert view.state == "failed"
     assert "missing" in view.error
     assert "Or start from an image of your own." in view.error
+
+
+def test_every_shot_of_a_film_begins_with_a_frame_drawn_from_its_words(studio, request_, drawn):
+    project = studio.create_project()
+    shot = request_.model_copy(update={"prompt": "a boat", "seed": 9, "cut": True})
+    finished(studio, studio.make(project.id, [request_, request_, shot]))
+    assert drawn == [("a fox runs", 7, (64, 64)), ("a boat", 9, (64, 64))]
+    assert studio.project(project.id).branch()[-1].request.guide is not None
