@@ -15,6 +15,7 @@ const rail = h("nav", { className: "rail" }, h("header", {}, heading, away), fre
 label(rail, "Projects");
 const veil = h("div", { className: "veil", onclick: shut });
 element.replaceChildren(veil, rail);
+addEventListener("studio:go", (event) => trigger("open", event.detail));
 document.addEventListener("keydown", (event) => { if (event.key === "Escape") shut(); });
 
 const make = (item) => {
@@ -24,7 +25,10 @@ const make = (item) => {
   const open = h("button", { type: "button", className: "row-button" }, picture, h("span", {}, name, small));
   const row = h("li", {}, open);
   open.addEventListener("click", () => { shut(); trigger("open", { id: item.key }); });
-  row.deletes = binFor(row, () => trigger("remove", { id: item.key }));
+  row.deletes = binFor(row, () => {
+    dispatchEvent(new CustomEvent("studio:gone", { detail: { id: item.key } }));
+    trigger("remove", { id: item.key });
+  });
   return row;
 };
 

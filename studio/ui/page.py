@@ -52,7 +52,12 @@ class Page(layout.Parts):
         self.downloads = Downloads(self.studio)
 
     def listen(
-        self, event: Callable[..., Any], handler: Callable[..., Drawn], *more: Any, checked: bool = True
+        self,
+        event: Callable[..., Any],
+        handler: Callable[..., Drawn],
+        *more: Any,
+        checked: bool = True,
+        together: bool = False,
     ) -> None:
         """Call `handler(where, prompt, *more)` on an event and draw what it returns. Cheap, so not queued.
 
@@ -64,6 +69,7 @@ class Page(layout.Parts):
             more: further inputs.
             checked: whether Gradio holds the inputs against their limits first. It does so in silence; a
                 handler that checks them itself tells what is wrong.
+            together: whether the event may come again before it has been answered.
         """
 
         @wraps(handler)
@@ -80,6 +86,7 @@ class Page(layout.Parts):
             outputs=self.drawn(),
             queue=False,
             preprocess=checked,
+            trigger_mode="multiple" if together else None,
             show_progress="hidden",
             api_visibility="private",
         )

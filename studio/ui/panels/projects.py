@@ -61,7 +61,8 @@ def bind(page: "Page") -> None:
         with page.project(where, title) as project_id:
             return project_id
 
-    page.listen(page.projects.open, open_)
+    # Back asks for the next one while the answer to the one before is drawn
+    page.listen(page.projects.open, open_, together=True)
     page.listen(page.projects.fresh, fresh)
     page.listen(page.projects.remove, remove)
     page.listen(page.title.submit, rename, page.title)
