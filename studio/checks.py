@@ -35,7 +35,7 @@ def check_request(card: ModelCard, request: ChunkRequest, *, continues: bool) ->
     """
     if request.guide and continues:
         raise InputError(
-            "A guide image is for the first segment; this one continues the film. Remove the image, or "
+            "A guide image is for the first chunk; this one continues the film. Remove the image, or "
             "start a new film with it."
         )
     guided = continues or request.guide is not None

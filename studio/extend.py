@@ -177,7 +177,7 @@ def plan(
         if number < len(prompts):
             least = (len(prompts) - 1) * each_adds + (0 if continues else begun - each_adds) + 1 / later.fps
             raise InputError(
-                f"{seconds:g} seconds are {number} segment{'s' if number > 1 else ''}, too few for "
+                f"{seconds:g} seconds are {number} chunk{'s' if number > 1 else ''}, too few for "
                 f"{len(prompts)} prompts. Ask for at least {math.ceil(least)} seconds, or leave the length "
                 f"out."
             )

@@ -215,7 +215,7 @@ class Studio:
             InputError: naming what is outside its limits.
         """
         if not 1 <= len(requests) <= checks.MAX_SEGMENTS:
-            raise InputError(f"A film is made of 1 to {checks.MAX_SEGMENTS} segments, not {len(requests)}.")
+            raise InputError(f"A film is made of 1 to {checks.MAX_SEGMENTS} chunks, not {len(requests)}.")
         made = handed_over_film(requests, self.card, continues=continues)
         checked = [
             checks.check_request(self.card(each.model), each, continues=continues or index > 0)
@@ -364,7 +364,7 @@ class Studio:
 
         project = self.store.load(project_id)
         if project.head is None:
-            raise InputError("The film is empty. Make a segment first.")
+            raise InputError("The film is empty. Make a chunk first.")
         return export(project, self.store, kind)
 
     def _warm(self) -> None:

@@ -1,4 +1,4 @@
-// The film so far, the take that is being made, or, on an empty project, how to begin.
+// The film so far, the chunk that is being made, or, on an empty project, how to begin.
 const glow = h("div", { className: "glow", "aria-hidden": "true" });
 const film = h("video", { className: "film", playsInline: true, preload: "auto" });
 label(film, "The film so far");
@@ -101,7 +101,7 @@ const example = ({ prompt, clip }) => {
 const begin = (examples) =>
   empty.replaceChildren(
     h("h2", { text: "What will happen?" }),
-    h("p", { text: "Describe one moment. The studio draws several takes, quick and rough; you choose one, it is made in full, and the next moment goes on from there." }),
+    h("p", { text: "Describe one moment. The studio draws several candidates, quick and rough; you choose one, it is made in full, and the next moment goes on from there." }),
     h("div", { className: "examples" }, ...examples.slice(0, 8).map(example)),
   );
 
