@@ -188,14 +188,27 @@ class Page(layout.Parts):
         shared = self.studio.settings.shared
         return self.studio.projects(str(where.get("visitor") or "") if shared else None)
 
+    def own(self, where: Where, project_id: str, do: str) -> None:
+        """Hold what cannot be taken back to who began the project.
+
+        Args:
+            where: what the browser holds.
+            project_id: of the project.
+            do: what is to be done, such as `rename it`.
+
+        Raises:
+            InputError: where strangers share the studio, if another browser began it.
+        """
+        if self.studio.settings.shared and project_id not in {each.id for each in self.listed(where)}:
+            raise InputError(f"Only the browser that began a project can {do}.")
+
     def delete(self, where: Where, project_id: str) -> None:
         """Remove a project.
 
         Raises:
             InputError: if there is none of that id, or, where strangers share the studio, another browser's.
         """
-        if self.studio.settings.shared and project_id not in {each.id for each in self.listed(where)}:
-            raise InputError("Only the browser that began a project can delete it.")
+        self.own(where, project_id, "delete it")
         self.studio.delete_project(project_id)
 
     def shown(self, seen: Look, projects: "list[ProjectSummary]") -> dict[str, tuple[Any, Any, Any]]:
