@@ -1,5 +1,19 @@
 // All projects, newest first.
 const shut = () => document.body.classList.remove("projects-open");
+// Where the list slides over the page, the keys go along with it and come back.
+let over = false;
+const reach = () => { // nothing hidden takes the focus, and the list appears over some frames
+  away.focus();
+  if (over && document.activeElement !== away) requestAnimationFrame(reach);
+};
+const accompany = () => {
+  const open = document.body.classList.contains("projects-open");
+  if (open === over) return;
+  over = open;
+  if (open) reach();
+  else document.querySelector("#brand button")?.focus();
+};
+new MutationObserver(accompany).observe(document.body, { attributeFilter: ["class"] });
 const fresh = h(
   "button",
   { type: "button", className: "row-button new", onclick: () => { shut(); trigger("fresh"); } },

@@ -183,11 +183,11 @@ def facts(segment: Segment) -> list[tuple[str, str]]:
     ]
 
 
-def segment_note(segment: Segment) -> str:
-    """The small line under a bar: how long, and how far it has drifted."""
+def segment_note(segment: Segment, word: str = "likeness ") -> str:
+    """The small line under a bar: how long, and how far it has drifted, without the word if need be."""
     note = duration(segment.seconds)
     kept = segment.scores.get("guide")
-    return note if kept is None else f"{note} · likeness {kept:.2f}"
+    return note if kept is None else f"{note} · {word}{kept:.2f}"
 
 
 def timeline_view(seen: Look) -> View:
@@ -232,6 +232,7 @@ def segment_view(segment: Segment, start: float, url: Url) -> View:
         "seconds": segment.seconds,
         "start": start,
         "note": segment_note(segment),
+        "short": segment_note(segment, ""),
         "facts": facts(segment),
     }
 

@@ -14,7 +14,7 @@ pytest.importorskip("playwright.sync_api")
 
 from playwright.sync_api import expect
 
-from tests.browser.steps import make_segment, overflow, search, segments, set_number, small
+from tests.browser.steps import make_segment, search, segments, set_number, small
 
 pytestmark = pytest.mark.browser
 
@@ -289,39 +289,6 @@ def test_a_film_file_restores_its_project(server, open_page, tmp_path: Path) -> 
     expect(segments(other)).to_have_count(1)
     expect(other.locator(".segment .caption b")).to_have_text("A fox runs through snow")
     expect(other.get_by_label("What happens next?")).to_be_visible()
-
-
-def test_where_the_model_runs_and_why_can_be_read_with_a_finger(server, open_page) -> None:
-    page = open_page(server.url, width=390, height=844, has_touch=True)
-    why = page.locator("#status .pill p")
-    expect(page.locator("#status .pill.ready")).to_be_visible()
-    expect(why).not_to_be_visible()
-    page.locator("#status summary").tap()
-    expect(why).to_contain_text("CPU")
-    box = why.bounding_box()
-    assert box is not None
-    assert box["x"] >= 0 and box["x"] + box["width"] <= 390
-    page.locator("#status summary").tap()
-    expect(why).not_to_be_visible()
-
-
-def test_a_phone_shows_everything_without_scrolling_sideways(server, open_page) -> None:
-    page = open_page(server.url, width=390, height=844, has_touch=True, color_scheme="dark")
-    assert overflow(page) <= 0
-    expect(page.locator(".rail")).not_to_be_in_viewport()
-    small(page)
-    make_segment(page, "A balloon floats up into the sky")
-    assert overflow(page) <= 0
-    page.get_by_role("button", name="Projects", exact=True).click()
-    expect(page.locator(".rail")).to_be_in_viewport()
-    small_targets = page.evaluate(
-        """[...document.querySelectorAll('button, a, select')].filter(node => {
-            const box = node.getBoundingClientRect();
-            return box.width && box.height && getComputedStyle(node).visibility === 'visible'
-                && Math.round(Math.min(box.height, box.width)) < 40;  // a sliding panel has fractions
-        }).map(node => node.outerHTML.slice(0, 120))"""
-    )
-    assert small_targets == []
 
 
 def test_nothing_moves_by_itself_for_those_who_asked_for_stillness(server, open_page) -> None:
