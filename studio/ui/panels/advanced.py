@@ -7,7 +7,7 @@ import gradio as gr
 if TYPE_CHECKING:
     from models.video_model import ModelCard
 
-STRATEGIES = [("k-step", "k-step"), ("One candidate", "naive"), ("Brute force", "brute-force")]
+STRATEGIES = [("k-step", "k-step"), ("Just one", "naive"), ("Brute force", "brute-force")]
 PREVIEWS = [("Short run", "schedule"), ("First steps", "prefix")]
 
 
