@@ -59,13 +59,13 @@ def check_request(card: ModelCard, request: ChunkRequest, *, continues: bool) ->
 
 
 def check_length(number: int) -> None:
-    """Check of how many segments a film is made.
+    """Check of how many chunks a film is made.
 
     Raises:
         InputError: if there are none, or very many.
     """
     if not 1 <= number <= MAX_SEGMENTS:
-        raise InputError(f"A film is made of 1 to {MAX_SEGMENTS} segments, not {number:,}.")
+        raise InputError(f"A film is made of 1 to {MAX_SEGMENTS} chunks, not {number:,}.")
 
 
 def draws_first_frame(card: ModelCard, request: ChunkRequest, *, continues: bool) -> bool:

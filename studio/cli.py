@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="studio",
-    help="From a prompt to a long video, segment by segment.",
+    help="From a prompt to a long video, chunk by chunk.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="rich",
@@ -158,7 +158,7 @@ def extend(
     frames: Frames = None,
     data: Data = None,
 ) -> None:
-    """Continue the film of a project, with what its last segment was made with where nothing else is said."""
+    """Continue the film of a project, with what its last chunk was made with where nothing else is said."""
     choices = locals()
     with _studio(data) as studio:
         check_output(output, SUFFIXES)
@@ -177,7 +177,7 @@ def projects(data: Data = None) -> None:
     from rich.table import Table
 
     with _studio(data) as studio:
-        table = Table("title", "length", "segments", "changed", "id", box=None, pad_edge=False)
+        table = Table("title", "length", "chunks", "changed", "id", box=None, pad_edge=False)
         for each in studio.projects():
             changed = each.updated.astimezone().strftime("%Y-%m-%d %H:%M")
             length = f"{each.seconds:.1f} s"
@@ -214,7 +214,7 @@ def restore(
         project = studio.restore(film)
         if project is None:
             raise InputError(f"{film} is no film of this studio. Choose an mp4 or webm that it exported.")
-        print(f"{project.title}, {len(project.branch())} segments: studio extend {project.id[:12]}")
+        print(f"{project.title}, {len(project.branch())} chunks: studio extend {project.id[:12]}")
 
 
 app.command()(models)
@@ -303,7 +303,7 @@ def _tell_end(console: "Console", state: str, error: str) -> None:
     if state == "failed":
         console.print(error, highlight=False, markup=False)
         raise typer.Exit(1)
-    console.print("Cancelled; finished segments are kept. Go on with `studio extend last`.", highlight=False)
+    console.print("Cancelled; finished chunks are kept. Go on with `studio extend last`.", highlight=False)
     raise typer.Exit(130)
 
 

@@ -75,7 +75,7 @@ def evaluate_pocket(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of scenes, captions and noises.")] = 0,
     chunks: Annotated[
-        int, typer.Option(min=0, help="Also make films of that many segments and measure their drift.")
+        int, typer.Option(min=0, help="Also make films of that many chunks and measure their drift.")
     ] = 0,
     out: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Keep the report and all clips here.")

@@ -23,7 +23,7 @@ Then = Annotated[
 Seconds = Annotated[
     float | None,
     typer.Option(
-        min=0, help="Length of what is made, rounded up to whole segments; by default one segment a prompt."
+        min=0, help="Length of what is made, rounded up to whole chunks; by default one chunk a prompt."
     ),
 ]
 Strategy = Annotated[
@@ -55,7 +55,7 @@ Seed = Annotated[
 Size = Annotated[
     str | None, typer.Option(metavar="WxH", help="Width and height in pixels; by default the model's.")
 ]
-Frames = Annotated[int | None, typer.Option(help="Frames of a segment; by default the model's.")]
+Frames = Annotated[int | None, typer.Option(help="Frames of a chunk; by default the model's.")]
 Output = Annotated[
     Path | None,
     typer.Option(

@@ -17,7 +17,7 @@ Timing = Callable[[str, str], float | None]
 """`timing(model, key)`: measured seconds, or None before any measurement."""
 
 
-GUARDED = f", up to {1 + RETRIES} times that for segments that drift"
+GUARDED = f", up to {1 + RETRIES} times that for chunks that drift"
 
 
 class Cost(Frozen):
@@ -27,7 +27,7 @@ class Cost(Frozen):
         evaluations: network evaluations, all candidates and the full run of one of them.
         seconds: of all that, or None before anything was measured for this model and size.
         preview_seconds: of the previews alone, i.e. until the gallery is full.
-        sentence: e.g. `4 previews of 4 steps, then 20 steps: about 9 s`.
+        sentence: e.g. `4 previews of 4 steps, then 20 steps: about 9 s in all`.
     """
 
     evaluations: int
@@ -42,7 +42,7 @@ def key(what: str, request: ChunkRequest) -> str:
 
 
 def cost(request: ChunkRequest, timing: Timing, passes: tuple[int, int] = (2, 1)) -> Cost:
-    """The cost of one segment, search and full run together; `passes` as in `network_evaluations`."""
+    """The cost of one chunk, search and full run together; `passes` as in `network_evaluations`."""
     evaluations = network_evaluations(request, passes)
     evaluation = timing(request.model, key("evaluation", request))
     decode = timing(request.model, key("decode", request))
@@ -61,7 +61,7 @@ def cost(request: ChunkRequest, timing: Timing, passes: tuple[int, int] = (2, 1)
         evaluations=evaluations,
         seconds=seconds,
         preview_seconds=previews,
-        sentence=f"{words}: about {in_words(seconds)}",
+        sentence=f"{words}: about {in_words(seconds)}{' in all' if request.strategy == 'k-step' else ''}",
     )
 
 
@@ -72,10 +72,10 @@ def film_cost(
     *,
     guarded: bool = False,
 ) -> Cost:
-    """The cost of several segments after one another.
+    """The cost of several chunks after one another.
 
     Args:
-        requests: one a segment, each for the model that makes it.
+        requests: one a chunk, each for the model that makes it.
         timing: measured seconds, asked for once each.
         card_of: the card of a model's name.
         guarded: whether the machine makes them alone, and the drift guard may have some made again.
@@ -93,8 +93,13 @@ def film_cost(
         evaluations=evaluations,
         seconds=seconds,
         preview_seconds=None if seconds is None else sum(each.preview_seconds or 0.0 for each in costs),
-        sentence=f"{_count(len(costs), 'segment')}: about {amount}{again}",
+        sentence=f"{_count(len(costs), 'chunk')}: about {amount}{again}",
     )
+
+
+def of_press(cost: Cost, request: ChunkRequest) -> float | None:
+    """Seconds of what the search's button starts: of the previews where the full run waits for a pick."""
+    return cost.preview_seconds if request.strategy == "k-step" else cost.seconds
 
 
 def in_words(seconds: float) -> str:

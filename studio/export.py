@@ -58,7 +58,7 @@ def export(project: Project, store: Store, kind: str = "mp4") -> Path:
         raise InputError(f"A film can be saved as {', '.join(KINDS)}, not as {kind!r}. Choose one of them.")
     segments = project.branch()
     if not segments:
-        raise InputError("There is no film yet. Make a first segment.")
+        raise InputError("There is no film yet. Make a first chunk.")
     comment = json.dumps(recipe(project), ensure_ascii=False)
     name = _name(segments, comment, _SUFFIX[kind])
     path = store.media_dir(project.id) / name

@@ -190,7 +190,7 @@ def plan(
             least = (len(prompts) - 1) * each_adds + min(shots, len(prompts) - 1) * (begun - each_adds)
             least += 1 / later.fps
             raise InputError(
-                f"{seconds:g} seconds are {number} segment{'s' if number > 1 else ''}, too few for "
+                f"{seconds:g} seconds are {number} chunk{'s' if number > 1 else ''}, too few for "
                 f"{len(prompts)} prompts. Ask for at least {math.ceil(least)} seconds, or leave the length "
                 f"out."
             )

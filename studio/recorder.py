@@ -295,7 +295,7 @@ class Recorder:
         if self._attempt:
             what = f"attempt {self._attempt + 1}, {what}"
         if self._segments > 1:
-            what = f"Segment {self._index + 1} of {self._segments}: {what}"
+            what = f"Chunk {self._index + 1} of {self._segments}: {what}"
         self._handle.report(min(self._done, self._total), self._total, what[:1].upper() + what[1:])
 
     def _time_steps(self) -> None:

@@ -1,9 +1,16 @@
-"""What to tell a person about any error."""
+"""What to tell a person about any error, and what scores are called."""
 
 from __future__ import annotations
 
 from studio.errors import InputError
 from studio.store import disk_full
+
+SCORE_NAMES = {"guide": "likeness"}
+
+
+def score_name(key: str) -> str:
+    """What a person reads in place of a score's key."""
+    return SCORE_NAMES.get(key, key)
 
 
 def sentence_of(error: BaseException) -> str:

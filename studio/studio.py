@@ -360,7 +360,7 @@ class Studio:
 
         project = self.store.load(project_id)
         if project.head is None:
-            raise InputError("The film is empty. Make a segment first.")
+            raise InputError("The film is empty. Make a chunk first.")
         return export(project, self.store, kind)
 
     def _warm(self) -> None:

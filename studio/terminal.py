@@ -1,4 +1,4 @@
-"""How work looks in a terminal: a bar, the candidates as they come, the segments as they are finished."""
+"""How work looks in a terminal: a bar, the candidates as they come, the chunks as they are finished."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from rich.progress import (
 )
 
 from studio import costs
+from studio.sentences import score_name
 from studio.timeline import Candidate, Segment
 
 if TYPE_CHECKING:
@@ -55,16 +56,16 @@ def watch(studio: Studio, job_id: str, project_id: str, console: Console) -> Job
 
 
 def candidate_line(candidate: Candidate, number: int) -> str:
-    """One candidate with its scores, e.g. `candidate 2  seed 5  guide 0.912  motion 0.034`."""
-    scores = "  ".join(f"{name} {value:.3f}" for name, value in sorted(candidate.scores.items()))
+    """One candidate with its scores, e.g. `candidate 2  seed 5  likeness 0.912  motion 0.034`."""
+    scores = "  ".join(f"{score_name(name)} {value:.3f}" for name, value in sorted(candidate.scores.items()))
     return f"  candidate {number}  seed {candidate.seed}  rank {candidate.rank:.3f}  {scores}"
 
 
 def segment_line(segment: Segment, number: int) -> str:
-    """One finished segment, e.g. `segment 2  1.5 s  seed 5  made in 9 s  the fox jumps`."""
+    """One finished chunk, e.g. `chunk 2  1.5 s  seed 5  made in 9 s  the fox jumps`."""
     made = costs.in_words(segment.seconds_taken)
     prompt = segment.request.prompt
-    return f"segment {number}  {segment.seconds:.1f} s  seed {segment.seed}  made in {made}  {prompt}"
+    return f"chunk {number}  {segment.seconds:.1f} s  seed {segment.seed}  made in {made}  {prompt}"
 
 
 class _News:
@@ -78,7 +79,7 @@ class _News:
             self._told |= {candidate.id for candidate in project.gallery.candidates}
 
     def lines(self) -> list[str]:
-        """A line for each candidate and segment that is new."""
+        """A line for each candidate and chunk that is new."""
         project = self._studio.project(self._project_id)
         lines: list[str] = []
         for number, segment in enumerate(project.branch(), 1):

@@ -204,7 +204,7 @@ class Project(Frozen):
             InputError: if the project does not hold it.
         """
         if segment_id not in self.segments:
-            raise InputError("That segment is not in this project. Reload the page and choose another.")
+            raise InputError("That chunk is not in this project. Reload the page and choose another.")
         return self.segments[segment_id]
 
     def branch(self, segment_id: str | None = None) -> tuple[Segment, ...]:
@@ -216,7 +216,7 @@ class Project(Frozen):
             at = path[-1].parent
             if len(path) > len(self.segments):
                 raise InputError(
-                    "This project's segments continue each other in a circle. Start a new project."
+                    "This project's chunks continue each other in a circle. Start a new project."
                 )
         return tuple(reversed(path))
 
@@ -315,7 +315,7 @@ def undo(project: Project) -> Project:
         InputError: if there is nothing to undo.
     """
     if project.head is None:
-        raise InputError("There is nothing to undo: the film has no segment yet.")
+        raise InputError("There is nothing to undo: the film has no chunk yet.")
     last = project.segment(project.head)
     shorter = with_head(project, last.parent)
     if not last.candidates:

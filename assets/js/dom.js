@@ -54,6 +54,9 @@ const binFor = (row, remove) => {
   return (says) => { bin.dataset.says = says; if (!sure) label(bin, says); };
 };
 
+// How the studio is used, told to whoever has no film yet.
+const HOW = "Describe one moment. The studio draws several candidates, quick and rough; you choose one, it is made in full, and the next moment goes on from there.";
+
 const stillness = matchMedia("(prefers-reduced-motion: reduce)");
 
 const loop = (source) => {

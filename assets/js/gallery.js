@@ -8,7 +8,40 @@ const box = h("section", { className: "gallery" }, h("header", {}, h("div", {}, 
 element.replaceChildren(box);
 const stage = () => element.closest("#stage");
 let seen = null;
-back.addEventListener("click", () => stage()?.classList.toggle("film-first"));
+back.addEventListener("click", () => {
+  stage()?.classList.add("film-first");
+  stage()?.querySelector(".to-candidates")?.focus();
+});
+
+// One candidate is reached by the tabulator, the others from there by the arrows, as in any list box.
+let stop = null;
+const options = () => [...list.querySelectorAll("[role=option]")];
+const roam = () => {
+  const all = options();
+  const at = all.find((take) => take.dataset.key === stop) || all[0];
+  for (const take of all) take.tabIndex = take === at ? 0 : -1;
+};
+list.addEventListener("focusin", (event) => {
+  stop = event.target.closest("[role=option]")?.dataset.key ?? stop;
+  roam();
+});
+list.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  const all = options();
+  const place = all.indexOf(document.activeElement);
+  const row = all.filter((take) => take.offsetTop === all[0].offsetTop).length;
+  const to = { ArrowLeft: place - 1, ArrowRight: place + 1, ArrowUp: place - row, ArrowDown: place + row, Home: 0, End: all.length - 1 }[event.key];
+  if (place < 0 || to === undefined) return;
+  event.preventDefault();
+  all[to]?.focus();
+});
+
+// Who picked with the keyboard goes on from the film, or from the prompt where there is none yet.
+const leave = () => setTimeout(() => {
+  if (document.activeElement && document.activeElement !== document.body) return;
+  const play = stage()?.querySelector(".under:not([hidden]) .toggle");
+  (play || document.querySelector("#prompt textarea"))?.focus();
+}, 50);
 
 const pick = (key) => {
   if (!props.value || !props.value.open) return;
@@ -74,6 +107,12 @@ const draw = () => {
     seen = id;
     stage()?.classList.remove("film-first");
   }
+  const focused = box.contains(document.activeElement) ? document.activeElement : null;
+  const byKeys = focused?.matches(":focus-visible");
+  if (id === null && byKeys) {
+    focused.blur();
+    leave();
+  }
   box.hidden = id === null;
   stage()?.classList.toggle("choosing", id !== null);
   box.classList.toggle("making", making);
@@ -82,6 +121,8 @@ const draw = () => {
   list.dataset.count = String(items.length + waiting);
   const slots = Array.from({ length: waiting }, (_, place) => ({ key: `waiting-${place}` }));
   glide(() => keyed(list, [...items, ...slots], make, update));
+  roam();
+  if (id !== null && focused?.isConnected && document.activeElement !== focused) focused.focus();
   list.querySelectorAll("video").forEach(resume);
 };
 // What was refused is told in the notice; the candidates can be picked again.

@@ -1,4 +1,4 @@
-// The film so far, the take that is being made, or, on an empty project, how to begin.
+// The film so far, the chunk that is being made, or, on an empty project, how to begin.
 const glow = h("div", { className: "glow", "aria-hidden": "true" });
 const film = h("video", { className: "film", playsInline: true, preload: "auto" });
 label(film, "The film so far");
@@ -41,7 +41,11 @@ const bar = h("footer", { className: "under" }, toggle, scrub, clock, again, wid
 const screen = h("div", { className: "screen" }, glow, film, live, empty);
 element.replaceChildren(h("section", { className: "player" }, screen, bar));
 label(element.firstChild, "Film");
-again.addEventListener("click", () => element.closest("#stage")?.classList.remove("film-first"));
+again.addEventListener("click", () => {
+  const stage = element.closest("#stage");
+  stage?.classList.remove("film-first");
+  stage?.querySelector(".gallery header button")?.focus();
+});
 wide.addEventListener("click", () => (film.requestFullscreen || film.webkitEnterFullscreen)?.call(film));
 
 // By way of a blob, because the server's own header would name the file after its content.
@@ -101,7 +105,7 @@ const example = ({ prompt, clip }) => {
 const begin = (examples) =>
   empty.replaceChildren(
     h("h2", { text: "What will happen?" }),
-    h("p", { text: "Describe one moment. The studio draws several takes, quick and rough; you choose one, it is made in full, and the next moment goes on from there." }),
+    h("p", { text: HOW }),
     h("div", { className: "examples" }, ...examples.slice(0, 8).map(example)),
   );
 

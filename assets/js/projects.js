@@ -1,5 +1,19 @@
 // All projects, newest first.
 const shut = () => document.body.classList.remove("projects-open");
+// Where the list slides over the page, the keys go along with it and come back.
+let over = false;
+const reach = () => { // nothing hidden takes the focus, and the list appears over some frames
+  away.focus();
+  if (over && document.activeElement !== away) requestAnimationFrame(reach);
+};
+const accompany = () => {
+  const open = document.body.classList.contains("projects-open");
+  if (open === over) return;
+  over = open;
+  if (open) reach();
+  else document.querySelector("#brand button")?.focus();
+};
+new MutationObserver(accompany).observe(document.body, { attributeFilter: ["class"] });
 const fresh = h(
   "button",
   { type: "button", className: "row-button new", onclick: () => { shut(); trigger("fresh"); } },
@@ -15,6 +29,7 @@ const rail = h("nav", { className: "rail" }, h("header", {}, heading, away), fre
 label(rail, "Projects");
 const veil = h("div", { className: "veil", onclick: shut });
 element.replaceChildren(veil, rail);
+addEventListener("studio:go", (event) => trigger("open", event.detail));
 document.addEventListener("keydown", (event) => { if (event.key === "Escape") shut(); });
 
 const make = (item) => {
@@ -24,7 +39,10 @@ const make = (item) => {
   const open = h("button", { type: "button", className: "row-button" }, picture, h("span", {}, name, small));
   const row = h("li", {}, open);
   open.addEventListener("click", () => { shut(); trigger("open", { id: item.key }); });
-  row.deletes = binFor(row, () => trigger("remove", { id: item.key }));
+  row.deletes = binFor(row, () => {
+    dispatchEvent(new CustomEvent("studio:gone", { detail: { id: item.key } }));
+    trigger("remove", { id: item.key });
+  });
   return row;
 };
 

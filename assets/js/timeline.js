@@ -17,7 +17,7 @@ let chosen = null;
 const make = (item) => {
   if (item.pending) return h("li", { className: "segment pending" }, h("span", { className: "film" }), h("span", { className: "caption", text: item.prompt }));
   const bar = h("button", { type: "button", className: "film" }, h("span", { className: "pictures" }), h("span", { className: "place" }));
-  const caption = h("span", { className: "caption" }, h("b"), h("small"));
+  const caption = h("span", { className: "caption" }, h("b"), h("small", { className: "long" }), h("small", { className: "short", "aria-hidden": "true" }));
   const node = h("li", { className: "segment" }, bar, caption);
   bar.addEventListener("click", () => {
     chosen = chosen === item.key ? null : item.key;
@@ -42,7 +42,8 @@ const update = (node, item, place) => {
   }
   say(node.querySelector(".place"), String(place + 1));
   say(node.querySelector(".caption b"), item.prompt || "From the image alone");
-  say(node.querySelector(".caption small"), item.note);
+  say(node.querySelector(".long"), item.note);
+  say(node.querySelector(".short"), item.short);
   const bar = node.firstChild;
   bar.setAttribute("aria-expanded", String(chosen === item.key));
   label(bar, `Chunk ${place + 1}, ${item.note}: ${item.prompt}`);

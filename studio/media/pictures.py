@@ -101,8 +101,8 @@ def read_frames_png(path: Path) -> Frames:
         return stacked.reshape(count, stacked.shape[0] // count, stacked.shape[1], 3)
     except Exception as error:
         raise InputError(
-            f"The last frames of a segment ({Path(path).name}) are missing or damaged. "
-            "Make that segment again, or continue from the one before it."
+            f"The last frames of a chunk ({Path(path).name}) are missing or damaged. "
+            "Make that chunk again, or continue from the one before it."
         ) from error
 
 

@@ -47,6 +47,7 @@ def place(studio: Studio) -> Parts:
             progress = job.build()
             strip = timeline.build()
         with gr.Column(elem_id="composer"):
+            panel("intro")
             composer = prompt.build(
                 studio.cards(), studio.settings.model, studio.worker.is_here, studio.worker.loras()
             )

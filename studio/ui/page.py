@@ -52,7 +52,12 @@ class Page(layout.Parts):
         self.downloads = Downloads(self.studio)
 
     def listen(
-        self, event: Callable[..., Any], handler: Callable[..., Drawn], *more: Any, checked: bool = True
+        self,
+        event: Callable[..., Any],
+        handler: Callable[..., Drawn],
+        *more: Any,
+        checked: bool = True,
+        together: bool = False,
     ) -> None:
         """Call `handler(where, prompt, *more)` on an event and draw what it returns. Cheap, so not queued.
 
@@ -64,6 +69,7 @@ class Page(layout.Parts):
             more: further inputs.
             checked: whether Gradio holds the inputs against their limits first. It does so in silence; a
                 handler that checks them itself tells what is wrong.
+            together: whether the event may come again before it has been answered.
         """
 
         @wraps(handler)
@@ -80,6 +86,7 @@ class Page(layout.Parts):
             outputs=self.drawn(),
             queue=False,
             preprocess=checked,
+            trigger_mode="multiple" if together else None,
             show_progress="hidden",
             api_visibility="private",
         )
@@ -181,14 +188,27 @@ class Page(layout.Parts):
         shared = self.studio.settings.shared
         return self.studio.projects(str(where.get("visitor") or "") if shared else None)
 
+    def own(self, where: Where, project_id: str, do: str) -> None:
+        """Hold what cannot be taken back to who began the project.
+
+        Args:
+            where: what the browser holds.
+            project_id: of the project.
+            do: what is to be done, such as `rename it`.
+
+        Raises:
+            InputError: where strangers share the studio, if another browser began it.
+        """
+        if self.studio.settings.shared and project_id not in {each.id for each in self.listed(where)}:
+            raise InputError(f"Only the browser that began a project can {do}.")
+
     def delete(self, where: Where, project_id: str) -> None:
         """Remove a project.
 
         Raises:
             InputError: if there is none of that id, or, where strangers share the studio, another browser's.
         """
-        if self.studio.settings.shared and project_id not in {each.id for each in self.listed(where)}:
-            raise InputError("Only the browser that began a project can delete it.")
+        self.own(where, project_id, "delete it")
         self.studio.delete_project(project_id)
 
     def shown(self, seen: Look, projects: "list[ProjectSummary]") -> dict[str, tuple[Any, Any, Any]]:

@@ -76,6 +76,8 @@ LOOK: dict[str, str] = {
     "panel_background_fill": "transparent",
     "panel_background_fill_dark": "transparent",
     "panel_border_width": "0px",
+    "input_placeholder_color": "#62625f",
+    "input_placeholder_color_dark": "#9d9d9a",
     "input_background_fill": "#ffffff",
     "input_background_fill_dark": "#1d1d20",
     "input_border_color": "#dcdcd8",

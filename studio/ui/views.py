@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from studio.timeline import Candidate, ChunkRequest, Gallery, Project, Segment
+from studio.costs import in_words
+from studio.sentences import score_name
+from studio.timeline import Candidate, Gallery, Project, Segment
 from studio.ui.look import Look
 
 if TYPE_CHECKING:
@@ -17,16 +19,21 @@ View = dict[str, Any]
 Url = Callable[[str], str]
 
 MEANINGS = {
-    "guide": "Likeness to the guide frame: the lowest CLIP similarity of any frame (0 to 1)",
+    "guide": "Likeness to the frame before the chunk: the lowest CLIP similarity of any frame (0 to 1)",
     "prompt": "How well the frames fit the prompt: mean CLIP similarity",
     "motion": "How much moves; 0 is a frozen picture",
     "steady": "How little the look wanders from the first frame",
 }
-HEADLINES = {"search": "Searching", "pick": "Making the chosen take", "make": "Making the film"}
+ALONE = {
+    **MEANINGS,
+    "guide": "Likeness to its own first frame: the lowest CLIP similarity of any frame (0 to 1)",
+}
+"""The same for a first chunk that is made from words."""
+HEADLINES = {"search": "Searching", "pick": "Making the chosen candidate", "make": "Making the film"}
 FIRST_FRAME = "A text-to-image model draws the first frame before that"
 SCENES = "Every line of the prompt is a scene."
 FIRST_SCENE = "The first line is made now, the others wait"
-STRATEGIES = {"naive": "one take", "k-step": "k-step search", "brute-force": "brute force"}
+STRATEGIES = {"naive": "one candidate", "k-step": "k-step search", "brute-force": "brute force"}
 
 
 def duration(seconds: float) -> str:
@@ -50,14 +57,16 @@ def file_name(title: str) -> str:
     return kept or "film"
 
 
-def scores(candidate_scores: dict[str, float], best: dict[str, float]) -> list[View]:
+def scores(
+    candidate_scores: dict[str, float], best: dict[str, float], meanings: Mapping[str, str] = MEANINGS
+) -> list[View]:
     """Scores of one candidate; `share` is the length of its bar against the best of the gallery."""
     return [
         {
-            "name": name,
+            "name": score_name(name),
             "text": score_words(value),
             "share": max(0.0, min(1.0, value / best[name])) if best.get(name, 0) > 0 else 0.0,
-            "meaning": MEANINGS.get(name, name),
+            "meaning": meanings.get(name, name),
         }
         for name, value in candidate_scores.items()
     ]
@@ -93,10 +102,12 @@ def gallery_view(seen: Look) -> View:
     if not candidates and not waiting:
         return {"id": None}
     best = best_of(candidates)
+    alone = gallery is not None and gallery.parent is None and gallery.request.guide is None
+    meanings = ALONE if alone else MEANINGS
     return {
         "id": gallery.id if gallery else "coming",
         "items": [
-            {"key": each.id, "clip": seen.url(each.preview), "scores": scores(each.scores, best)}
+            {"key": each.id, "clip": seen.url(each.preview), "scores": scores(each.scores, best, meanings)}
             for each in candidates
         ],
         "waiting": waiting,
@@ -113,11 +124,11 @@ def gallery_sentence(gallery: Gallery | None, waiting: int, job: JobView | None)
     count = len(gallery.candidates) if gallery else 0
     if waiting:
         chosen = "the best" if job is not None and job.kind == "make" else "the one you choose"
-        return f"{count} of {count + waiting} are here. Rough takes; {chosen} is made in full."
+        return f"{count} of {count + waiting} are here, still rough; {chosen} is made in full."
     if job is not None and job.kind == "search":
         return "These stay until the next ones come."
     if job is not None:
-        return "The chosen take is being made in full."
+        return "The chosen candidate is being made in full."
     keys = "the key 1" if count == 1 else f"the keys 1 to {min(count, 8)}"
     return f"Choose one to make it in full: click it, or press {keys}."
 
@@ -129,7 +140,7 @@ def first_frame_view(seen: Look) -> View:
 
 
 def player_view(seen: Look, examples: Sequence[View]) -> View:
-    """The film so far, the take that is being made, or how to begin."""
+    """The film so far, the chunk that is being made, or how to begin."""
     view: View = {
         "url": None,
         "making": seen.url(seen.live.clip) if seen.live else None,
@@ -167,14 +178,16 @@ def facts(segment: Segment) -> list[tuple[str, str]]:
     ]
     if segment.seconds_taken:
         known.append(("Took", duration(segment.seconds_taken)))
-    return known + [(name.capitalize(), score_words(value)) for name, value in segment.scores.items()]
+    return known + [
+        (score_name(name).capitalize(), score_words(value)) for name, value in segment.scores.items()
+    ]
 
 
-def segment_note(segment: Segment) -> str:
-    """The small line under a bar: how long, and how far it has drifted."""
+def segment_note(segment: Segment, word: str = "likeness ") -> str:
+    """The small line under a bar: how long, and how far it has drifted, without the word if need be."""
     note = duration(segment.seconds)
     kept = segment.scores.get("guide")
-    return note if kept is None else f"{note} · likeness {kept:.2f}"
+    return note if kept is None else f"{note} · {word}{kept:.2f}"
 
 
 def timeline_view(seen: Look) -> View:
@@ -219,6 +232,7 @@ def segment_view(segment: Segment, start: float, url: Url) -> View:
         "seconds": segment.seconds,
         "start": start,
         "note": segment_note(segment),
+        "short": segment_note(segment, ""),
         "facts": facts(segment),
     }
 
@@ -279,21 +293,23 @@ def projects_view(summaries: Sequence[ProjectSummary], current: str, url: Callab
     }
 
 
-def button_words(request: ChunkRequest, seconds: float | None) -> str:
-    """What the button does and what it costs, before it is pressed."""
+def button_words(strategy: str, candidates: int, seconds: float | None = None) -> str:
+    """What the button does and what that costs, before it is pressed."""
+    many = f"{candidates} candidate" if candidates == 1 else f"{candidates} candidates"
     verb = {
-        "naive": "Make one take",
-        "k-step": f"Search {request.candidates} candidates",
-        "brute-force": f"Make {request.candidates} takes in full",
-    }[request.strategy]
-    verb = verb.replace("1 candidates", "1 candidate").replace("1 takes", "1 take")
-    return verb if seconds is None else f"{verb} · {duration(max(1, round(seconds)))}"
+        "naive": "Make one candidate",
+        "k-step": f"Search {many}",
+        "brute-force": f"Make {many} in full",
+    }[strategy]
+    return verb if seconds is None else f"{verb} · {in_words(seconds)}"
 
 
-def film_words(seconds: float, cost: float | None, *, goes_on: bool) -> str:
+def film_words(seconds: float, cost: float | None = None, *, goes_on: bool) -> str:
     """What the autopilot's button does and what it costs, before it is pressed."""
+    if not seconds:
+        return "Make the film"
     verb = f"Go on for {seconds:g} s" if goes_on else f"Make {seconds:g} s of film"
-    return verb if cost is None else f"{verb} · {duration(max(1, round(cost)))}"
+    return verb if cost is None else f"{verb} · {in_words(cost)}"
 
 
 def prompt_words(project: Project | None) -> View:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +71,45 @@ def test_every_project_keeps_its_own_words_in_the_box(server, open_page) -> None
     expect(box).to_have_value("What comes in the First")
     page.locator(".rail li", has_text="Second").locator(".row-button").click()
     expect(box).to_have_value("What comes in the Second")
+
+
+def test_back_and_forward_go_from_project_to_project(server, open_page) -> None:
+    page = open_page(server.url)
+    title, box = page.locator("#title input"), page.locator("#prompt textarea")
+    for name in ("Oaks", "Elms"):
+        page.get_by_role("button", name="New project").click()
+        expect(title).to_have_value("")
+        title.fill(name)
+        title.blur()
+        expect(page.locator(".rail li b").first).to_have_text(name)
+    box.fill("What comes in the Elms")
+    elms = page.url
+    page.locator(".rail li", has_text="Oaks").locator(".row-button").click()
+    expect(title).to_have_value("Oaks")
+    page.go_back()
+    expect(title).to_have_value("Elms")
+    expect(box).to_have_value("What comes in the Elms")
+    assert page.url == elms
+    page.evaluate("history.back(); setTimeout(() => history.back(), 50)")  # two presses in a row
+    expect(title).to_have_value("Oaks")
+    for _ in range(2):
+        page.go_forward()
+    expect(title).to_have_value("Elms")
+    assert page.url == elms
+
+
+def test_back_does_not_lead_to_a_project_that_was_deleted(server, open_page) -> None:
+    page = open_page(server.url)
+    page.locator("#title input").fill("Short lived")
+    page.locator("#title input").blur()
+    expect(page).to_have_url(re.compile("project="))
+    page.get_by_role("button", name="Delete Short lived").click()
+    page.locator(".rail .sure .bin").click()
+    expect(page.locator(".rail li", has_text="Short lived")).to_have_count(0)
+    page.go_back()
+    page.wait_for_timeout(1000)
+    assert "project=" not in page.url
+    expect(page.locator(".notice:visible")).to_have_count(0)
 
 
 def test_the_same_mistake_is_told_again(server, open_page) -> None:

@@ -14,7 +14,7 @@ pytest.importorskip("playwright.sync_api")
 
 from playwright.sync_api import expect
 
-from tests.browser.steps import make_segment, overflow, search, segments, set_number, small
+from tests.browser.steps import make_segment, search, segments, set_number, small
 
 pytestmark = pytest.mark.browser
 
@@ -88,7 +88,7 @@ def test_a_film_of_several_scenes_makes_itself(server, open_page) -> None:
     box.blur()
     set_number(page, "film-seconds", 3)
     expect(page.locator("#film")).to_contain_text("Make 3 s of film")
-    expect(page.locator("#film-hint .hint")).to_contain_text("2 segments")
+    expect(page.locator("#film-hint .hint")).to_contain_text("2 chunks")
     page.locator("#film").click()
     expect(segments(page)).to_have_count(2)
     expect(page.locator(".job")).to_be_hidden()
@@ -104,7 +104,7 @@ def test_a_film_too_short_for_its_scenes_is_told_before_the_press(server, open_p
     box.blur()
     expect(page.locator("#film-hint .hint.wrong")).to_contain_text("too few for 9 prompts")
     set_number(page, "film-seconds", 20)
-    expect(page.locator("#film-hint .hint:not(.wrong)")).to_contain_text("segments")
+    expect(page.locator("#film-hint .hint:not(.wrong)")).to_contain_text("chunks")
 
 
 def test_a_reload_comes_back_to_the_running_work_and_sees_it_finish(server, open_page) -> None:
@@ -145,6 +145,19 @@ def test_bad_input_is_told_in_a_sentence_and_changes_nothing(server, open_page) 
     expect(page.get_by_role("alert")).to_contain_text("Lower k or raise the steps")
     expect(page.locator("#prompt textarea")).to_have_value("A fox")
     assert "project=" not in page.url
+
+
+def test_a_button_whose_press_would_be_refused_has_no_price(server, open_page) -> None:
+    page = open_page(server.url)
+    small(page, candidates=1)
+    search(page, "A fox runs", candidates=1)  # what it takes is measured by then
+    button, film = page.locator("#search"), page.locator("#film")
+    expect(button).to_have_text(re.compile(r"Search 1 candidate · \d+ s"))
+    expect(film).to_have_text(re.compile(r"Make 8 s of film · \d+ s"))
+    set_number(page, "preview-steps", 9)
+    expect(page.locator("#hint .hint.wrong")).to_be_visible()
+    expect(button).to_have_text("Search 1 candidate")
+    expect(film).to_have_text("Make 8 s of film")
 
 
 def test_undo_restart_and_another_ending(server, open_page) -> None:
@@ -276,39 +289,6 @@ def test_a_film_file_restores_its_project(server, open_page, tmp_path: Path) -> 
     expect(segments(other)).to_have_count(1)
     expect(other.locator(".segment .caption b")).to_have_text("A fox runs through snow")
     expect(other.get_by_label("What happens next?")).to_be_visible()
-
-
-def test_where_the_model_runs_and_why_can_be_read_with_a_finger(server, open_page) -> None:
-    page = open_page(server.url, width=390, height=844, has_touch=True)
-    why = page.locator("#status .pill p")
-    expect(page.locator("#status .pill.ready")).to_be_visible()
-    expect(why).not_to_be_visible()
-    page.locator("#status summary").tap()
-    expect(why).to_contain_text("CPU")
-    box = why.bounding_box()
-    assert box is not None
-    assert box["x"] >= 0 and box["x"] + box["width"] <= 390
-    page.locator("#status summary").tap()
-    expect(why).not_to_be_visible()
-
-
-def test_a_phone_shows_everything_without_scrolling_sideways(server, open_page) -> None:
-    page = open_page(server.url, width=390, height=844, has_touch=True, color_scheme="dark")
-    assert overflow(page) <= 0
-    expect(page.locator(".rail")).not_to_be_in_viewport()
-    small(page)
-    make_segment(page, "A balloon floats up into the sky")
-    assert overflow(page) <= 0
-    page.get_by_role("button", name="Projects", exact=True).click()
-    expect(page.locator(".rail")).to_be_in_viewport()
-    small_targets = page.evaluate(
-        """[...document.querySelectorAll('button, a, select')].filter(node => {
-            const box = node.getBoundingClientRect();
-            return box.width && box.height && getComputedStyle(node).visibility === 'visible'
-                && Math.round(Math.min(box.height, box.width)) < 40;  // a sliding panel has fractions
-        }).map(node => node.outerHTML.slice(0, 120))"""
-    )
-    assert small_targets == []
 
 
 def test_nothing_moves_by_itself_for_those_who_asked_for_stillness(server, open_page) -> None:

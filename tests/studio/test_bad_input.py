@@ -86,7 +86,7 @@ def test_a_guide_is_for_the_first_segment(studio, request_, tmp_path):
     Image.new("RGB", (64, 64)).save(tmp_path / "guide.png")
     project = made(studio, request_)
     guide = studio.add_guide(project.id, tmp_path / "guide.png")
-    with pytest.raises(InputError, match="for the first segment"):
+    with pytest.raises(InputError, match="for the first chunk"):
         studio.search(project.id, request_.model_copy(update={"guide": guide}))
 
 
@@ -122,7 +122,7 @@ def test_a_title_is_a_few_words(studio, title):
 
 
 def test_a_film_without_segments_cannot_be_exported(studio):
-    with pytest.raises(InputError, match="Make a segment first"):
+    with pytest.raises(InputError, match="Make a chunk first"):
         studio.export(studio.create_project().id)
 
 
@@ -133,7 +133,7 @@ def test_undo_of_nothing_is_told(studio):
 
 @pytest.mark.parametrize("number", [0, 501])
 def test_a_film_has_a_number_of_segments(studio, request_, number):
-    with pytest.raises(InputError, match="1 to 500 segments"):
+    with pytest.raises(InputError, match="1 to 500 chunks"):
         studio.make(studio.create_project().id, [request_] * number)
 
 

@@ -93,9 +93,9 @@ def test_make_writes_the_film_and_says_where_the_project_lies(made):
 
 
 @pytest.mark.slow
-def test_make_tells_the_candidates_and_segments_as_they_come(made):
+def test_make_tells_the_candidates_and_chunks_as_they_come(made):
     assert re.search(r"candidate 2 +seed 8 +rank .* motion", made.done.stderr)
-    assert re.search(r"segment 2 .* the fox jumps", made.done.stderr)
+    assert re.search(r"chunk 2 .* the fox jumps", made.done.stderr)
 
 
 @pytest.mark.slow
@@ -201,13 +201,13 @@ def test_ctrl_c_keeps_what_was_finished(environment):
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     ) as making:
         for line in making.stderr:
-            if line.startswith("segment 1"):
+            if line.startswith("chunk 1"):
                 break
         time.sleep(0.2)
         making.send_signal(signal.SIGINT)
         out, err = making.communicate(timeout=60)
     assert making.returncode == 130
-    assert "finished segments are kept" in err
+    assert "finished chunks are kept" in err
     assert "Traceback" not in err
     assert out.startswith("project")
 

@@ -26,16 +26,26 @@ def unknown(model: str, key: str) -> float | None:
 @pytest.mark.parametrize(
     ("choice", "sentence"),
     [
-        ({}, "4 previews of 4 steps, then 20 steps: about 10 s"),  # 72 evaluations, 5 decodings, 5 scores
-        ({"previews": "prefix"}, "4 previews of 4 steps, then the 16 steps that are left: about 9 s"),
+        (
+            {},
+            "4 previews of 4 steps, then 20 steps: about 10 s in all",
+        ),  # 72 evaluations, 5 decodings, 5 scores
+        ({"previews": "prefix"}, "4 previews of 4 steps, then the 16 steps that are left: about 9 s in all"),
         ({"strategy": "naive"}, "20 steps: about 5 s"),
         ({"strategy": "brute-force"}, "4 full runs of 20 steps: about 18 s"),
         ({"strategy": "naive", "guidance_scale": 1.0}, "20 steps: about 3 s"),
-        ({"candidates": 1, "preview_steps": 1}, "1 preview of 1 step, then 20 steps: about 5 s"),
+        ({"candidates": 1, "preview_steps": 1}, "1 preview of 1 step, then 20 steps: about 5 s in all"),
     ],
 )
 def test_the_sentence_tells_what_is_done_and_how_long_it_takes(choice, sentence):
     assert costs.cost(REQUEST.model_copy(update=choice), measured).sentence == sentence
+
+
+@pytest.mark.parametrize(("strategy", "seconds"), [("k-step", 5.6), ("naive", 4.6), ("brute-force", 18.5)])
+def test_the_press_of_a_k_step_search_costs_its_previews_alone(strategy, seconds):
+    request = REQUEST.model_copy(update={"strategy": strategy})
+    cost = costs.cost(request, measured)
+    assert costs.of_press(cost, request) == pytest.approx(seconds)
 
 
 def test_before_any_measurement_the_network_evaluations_are_told():
@@ -44,10 +54,10 @@ def test_before_any_measurement_the_network_evaluations_are_told():
     assert cost.seconds is None
 
 
-def test_a_film_costs_what_its_segments_cost():
+def test_a_film_costs_what_its_chunks_cost():
     cost = costs.film_cost([REQUEST] * 30, measured, card)
     assert cost.evaluations == 30 * 72
-    assert cost.sentence == "30 segments: about 5 min"
+    assert cost.sentence == "30 chunks: about 5 min"
 
 
 def test_the_timings_of_a_film_are_asked_for_once():

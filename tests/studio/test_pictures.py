@@ -155,10 +155,10 @@ def test_what_is_no_stack_of_frames_is_not_written(path):
 
 
 def test_damaged_last_frames_are_told_with_what_to_do(path):
-    with pytest.raises(InputError, match="Make that segment again"):
+    with pytest.raises(InputError, match="Make that chunk again"):
         media.read_frames_png(path)
     Image.new("RGB", (20, 20)).save(path)  # a png, but not one of ours
-    with pytest.raises(InputError, match="Make that segment again"):
+    with pytest.raises(InputError, match="Make that chunk again"):
         media.read_frames_png(path)
 
 

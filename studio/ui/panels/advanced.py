@@ -7,7 +7,7 @@ import gradio as gr
 if TYPE_CHECKING:
     from models.video_model import ModelCard
 
-STRATEGIES = [("k-step", "k-step"), ("One take", "naive"), ("Brute force", "brute-force")]
+STRATEGIES = [("k-step", "k-step"), ("Just one", "naive"), ("Brute force", "brute-force")]
 PREVIEWS = [("Short run", "schedule"), ("First steps", "prefix")]
 
 
@@ -50,7 +50,7 @@ def build(card: "ModelCard", of: dict[str, dict[str, Any]], lora_files: list[str
         negative = gr.Textbox(card.negative_prompt, label="Keep away from", elem_id="negative")
         match_colours = gr.Checkbox(
             label="Match the colours of the frame before",
-            info="Against colours that drift over many segments.",
+            info="Against colours that drift over many chunks.",
             elem_id="match-colours",
         )
         least_likeness = gr.Slider(

@@ -8,7 +8,7 @@ from studio.autopilot import film, scenes
 from studio.errors import InputError
 from studio.timeline import ChunkRequest
 from studio.ui import views
-from studio.ui.panels.search import first_frame_words, new_seed, prompt_before, request, started
+from studio.ui.panels.search import first_frame_words, makeable, new_seed, prompt_before, request, started
 
 if TYPE_CHECKING:
     from studio.ui.page import Page
@@ -35,11 +35,12 @@ def bind(page: "Page") -> None:
         return page.after(where, said, verb)
 
     def price(where: dict[str, Any], seconds: float, *values: Any) -> tuple[Any, dict[str, Any]]:
-        try:
-            planned = requests(where, seconds, request(values))
-        except InputError as problem:
-            return gr.update(), {"sentence": str(problem), "wrong": True}
         goes_on = bool(where.get("head"))
+        try:
+            planned = requests(where, seconds, makeable(page, request(values)))
+        except InputError as problem:
+            unpriced = views.film_words(seconds or 0, goes_on=goes_on)
+            return gr.update(value=unpriced), {"sentence": str(problem), "wrong": True}
         cost = studio.cost(*planned, continues=goes_on, guarded=True)
         words = views.film_words(seconds, cost.seconds, goes_on=goes_on)
         fetched = page.downloads.words(*planned, continues=goes_on)

@@ -50,18 +50,23 @@ def bind(page: "Page") -> None:
 
     def rename(where: dict[str, Any], prompt: str, title: str) -> dict[Any, Any]:
         project_id = str(where.get("project") or "")
-        if not title.strip():
-            kept = page.studio.project(project_id).title if project_id else ""
+        kept = page.studio.project(project_id).title if project_id else ""
+        if title.strip() in ("", kept):
             return {page.title: gr.update(value=kept)}
         if not project_id:  # a film that begins with its name
             return page.after(where, prompt, lambda at: {"project": named(at, title)})
+        try:
+            page.own(where, project_id, "rename it")
+        except InputError as problem:
+            return {**page.draw(where, prompt, str(problem)), page.title: gr.update(value=kept)}
         return page.after(where, prompt, lambda at: page.studio.rename_project(at["project"], title))
 
     def named(where: dict[str, Any], title: str) -> str:
         with page.project(where, title) as project_id:
             return project_id
 
-    page.listen(page.projects.open, open_)
+    # Back asks for the next one while the answer to the one before is drawn
+    page.listen(page.projects.open, open_, together=True)
     page.listen(page.projects.fresh, fresh)
     page.listen(page.projects.remove, remove)
     page.listen(page.title.submit, rename, page.title)

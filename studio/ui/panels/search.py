@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from studio.autopilot import scenes
 from studio.checks import draws_first_frame, read_lora
-from studio.costs import reading_words
+from studio.costs import of_press, reading_words
 from studio.errors import InputError
 from studio.timeline import ChunkRequest
 from studio.ui import views
@@ -60,6 +60,17 @@ def request(values: tuple[Any, ...], seed: int = 0) -> ChunkRequest:
         ) from problem
 
 
+def makeable(page: "Page", wanted: ChunkRequest) -> ChunkRequest:
+    """The request, if its model can run its steps.
+
+    Raises:
+        InputError: if it cannot.
+    """
+    k = wanted.preview_steps if wanted.strategy == "k-step" else None
+    page.studio.card(wanted.model).check_steps(wanted.num_inference_steps, k)
+    return wanted
+
+
 def guide_of(image: dict[str, Any], prompt: str) -> str | None:
     """The media name of the image that is shown; one that was drawn from another prompt is none.
 
@@ -87,11 +98,10 @@ def bind(page: "Page") -> None:
 
     def price(where: dict[str, Any], *values: Any) -> tuple[Any, dict[str, Any]]:
         try:
-            wanted = request(values)
-            k = wanted.preview_steps if wanted.strategy == "k-step" else None
-            studio.card(wanted.model).check_steps(wanted.num_inference_steps, k)
+            wanted = makeable(page, request(values))
         except InputError as problem:
-            return gr.update(), {"sentence": str(problem), "wrong": True}
+            unpriced = views.button_words(values[6], int(values[3] or 1))
+            return gr.update(value=unpriced), {"sentence": str(problem), "wrong": True}
         goes_on = bool(where.get("head"))
         cost = studio.cost(wanted, continues=goes_on)
         fetched = page.downloads.words(wanted, continues=goes_on)
@@ -99,7 +109,8 @@ def bind(page: "Page") -> None:
         words = reading_words(studio.worker.reading(wanted.model, wanted.prompt))
         scene = views.FIRST_SCENE if len(scenes(wanted.prompt)) > 1 else ""
         sentence = ". ".join(each for each in (cost.sentence, fetched, first, words, scene) if each)
-        return gr.update(value=views.button_words(wanted, cost.seconds)), {"sentence": sentence}
+        button = views.button_words(wanted.strategy, wanted.candidates, of_press(cost, wanted))
+        return gr.update(value=button), {"sentence": sentence}
 
     def change_model(name: str, negative: str) -> list[Any]:
         card = studio.card(name)

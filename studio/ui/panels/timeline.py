@@ -29,6 +29,7 @@ def bind(page: "Page") -> None:
         chosen = str(event._data.get("id", ""))
 
         def verb(at: dict[str, Any]) -> None:
+            page.own(at, at["project"], "delete its endings")
             page.studio.delete_ending(at["project"], chosen)
 
         return page.after(where, prompt, verb)

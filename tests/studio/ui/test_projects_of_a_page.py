@@ -1,11 +1,14 @@
 """The page without a browser: where new work goes."""
 
+from types import SimpleNamespace
+
 import gradio as gr
 import pytest
 
 from studio.errors import InputError
 from studio.ui import layout
 from studio.ui.page import Page
+from studio.ui.panels import projects, timeline
 
 
 @pytest.fixture
@@ -60,6 +63,41 @@ def test_only_who_began_a_project_deletes_it(page, studio):
     assert studio.project(project)
     page.delete({"visitor": "a"}, project)
     assert studio.projects() == []
+
+
+@pytest.fixture
+def events(page):
+    """The handlers of the projects and the timeline, by name."""
+    known = {}
+    listen = page.listen
+    page.listen = lambda event, handler, *more, **how: known.update({handler.__name__: handler})
+    projects.bind(page)
+    timeline.bind(page)
+    page.listen = listen
+    return known
+
+
+@pytest.mark.usefixtures("shared")
+def test_only_who_began_a_project_renames_it(page, studio, events):
+    project = begun_by(page, "a")
+    before = studio.project(project).title
+    told = events["rename"]({"project": project, "visitor": "b"}, "", "Mine now")
+    assert "Only the browser that began a project can rename it" in told[page.notice]["sentence"]
+    assert told[page.title]["value"] == before == studio.project(project).title
+    events["rename"]({"project": project, "visitor": "a"}, "", "Mine")
+    assert studio.project(project).title == "Mine"
+
+
+@pytest.mark.usefixtures("shared")
+def test_only_who_began_a_project_deletes_its_endings(page, studio, events, monkeypatch):
+    project, deleted = begun_by(page, "a"), []
+    monkeypatch.setattr(studio, "delete_ending", lambda *which: deleted.append(which))
+    ending = SimpleNamespace(_data={"id": "ending"})
+    told = events["discard"]({"project": project, "visitor": "b"}, "", ending)
+    assert "can delete its endings" in told[page.notice]["sentence"]
+    assert deleted == []
+    events["discard"]({"project": project, "visitor": "a"}, "", ending)
+    assert deleted == [(project, "ending")]
 
 
 def test_alone_any_browser_deletes_all(page, studio):

@@ -85,6 +85,23 @@ def test_the_gallery_shows_the_best_first_and_keeps_places_for_those_to_come() -
     assert view["waiting"] == 1
 
 
+def test_a_person_reads_likeness_for_the_score_against_the_guide_frame() -> None:
+    assert views.scores({"guide": 0.5}, {"guide": 0.5})[0]["name"] == "likeness"
+    assert ("Likeness", "0.91") in views.facts(segment("a fox"))
+
+
+@pytest.mark.parametrize(
+    ("parent", "meaning"), [(None, "to its own first frame"), ("chunk", "to the frame before")]
+)
+def test_the_likeness_of_a_chunk_made_from_words_is_to_its_own_first_frame(
+    parent: str | None, meaning: str
+) -> None:
+    waiting = gallery(0.5, parent=parent)
+    scored = tuple(each.model_copy(update={"scores": {"guide": 0.9}}) for each in waiting.candidates)
+    seen = look(Project(gallery=waiting.model_copy(update={"candidates": scored})))
+    assert meaning in views.gallery_view(seen)["items"][0]["scores"][0]["meaning"]
+
+
 def test_a_new_search_does_not_show_the_gallery_that_it_replaces() -> None:
     project = with_gallery(Project(), gallery(0.2, created=now() - timedelta(minutes=1)))
     view = views.gallery_view(look(project, job("search"), where={"expected": 3}))
@@ -97,7 +114,7 @@ def test_the_take_that_is_made_in_full_is_told_apart() -> None:
     chosen = project.gallery.candidates[0].id if project.gallery else ""
     view = views.gallery_view(look(project, job("pick"), where={"picked": chosen}))
     assert view["picked"] == chosen
-    assert view["sentence"] == "The chosen take is being made in full."
+    assert view["sentence"] == "The chosen candidate is being made in full."
     assert views.gallery_view(look(project, where={"picked": chosen}))["picked"] is None
 
 
@@ -159,13 +176,13 @@ def test_progress_tells_what_is_left() -> None:
 @pytest.mark.parametrize(
     ("strategy", "words"),
     [
-        ("naive", "Make one take · 9 s"),
-        ("k-step", "Search 3 candidates · 9 s"),
-        ("brute-force", "Make 3 takes in full · 9 s"),
+        ("naive", "Make one candidate · 2 min"),
+        ("k-step", "Search 3 candidates · 2 min"),
+        ("brute-force", "Make 3 candidates in full · 2 min"),
     ],
 )
-def test_the_button_says_what_it_costs(strategy: Any, words: str) -> None:
-    assert views.button_words(REQUEST.model_copy(update={"strategy": strategy}), 9.2) == words
+def test_the_button_says_what_it_costs_as_the_hint_does(strategy: Any, words: str) -> None:
+    assert views.button_words(strategy, 3, 91.0) == words
 
 
 def test_an_empty_box_promises_that_the_prompt_goes_on() -> None:
