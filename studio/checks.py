@@ -52,6 +52,8 @@ def check_request(card: ModelCard, request: ChunkRequest, *, continues: bool) ->
             f"A chunk that continues the film repeats {card.prefix_frames} frames of it, so "
             f"{request.num_frames} frames would show nothing new. Try {card.num_frames}."
         )
+    check_text(prompt)
+    check_text(negative)
     k_step = request.strategy == "k-step"
     card.check_steps(request.num_inference_steps, request.preview_steps if k_step else None)
     _check_numbers(request)
@@ -158,14 +160,30 @@ def check_title(title: str) -> str:
     """Return a project's title without outer blanks.
 
     Raises:
-        InputError: if it is empty or very long.
+        InputError: if it is empty, very long, or no valid Unicode.
     """
     title = " ".join(title.split())
     if not title:
         raise InputError("The title is empty. Give the project a name of a few words.")
     if len(title) > MAX_TITLE_CHARS:
         raise InputError(f"The title has {len(title)} characters. Shorten it to at most {MAX_TITLE_CHARS}.")
+    check_text(title)
     return title
+
+
+def check_text(text: str) -> None:
+    """Check that a text can be stored and shown.
+
+    Raises:
+        InputError: if a part of it is no valid Unicode.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"The text holds something that is no character ({text[error.start]!a}), after "
+            f"{text[max(0, error.start - 20) : error.start]!r}. Type it again there."
+        ) from error
 
 
 def _check_numbers(request: ChunkRequest) -> None:

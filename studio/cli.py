@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from studio.checks import check_title
 from studio.cli_measure import bench, evaluate
 from studio.cli_models import draw, fetch, models
 from studio.cli_options import (
@@ -38,6 +39,7 @@ from studio.cli_options import (
     Steps,
     Strategy,
     Then,
+    check_film,
     check_output,
 )
 from studio.cli_requests import requests_of, take_images
@@ -121,10 +123,12 @@ def make(
     choices = locals()
     with _studio(data) as studio:
         check_output(output, SUFFIXES)
+        if title.strip():
+            check_title(title)
         requests = requests_of(studio, choices)
         studio.check(requests)
         console = _load(studio, requests[0].model)
-        project = studio.create_project((title or prompt).strip()[:80])
+        project = studio.create_project(title.strip() or prompt.strip()[:80])
         try:
             take_images(studio, project, requests, choices)
         except InputError:
@@ -173,15 +177,15 @@ def extend(
 def projects(data: Data = None) -> None:
     """List all projects, the one that changed last first."""
     from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
+    from rich.text import Text
 
     with _studio(data) as studio:
         table = Table("title", "length", "chunks", "changed", "id", box=None, pad_edge=False)
         for each in studio.projects():
             changed = each.updated.astimezone().strftime("%Y-%m-%d %H:%M")
             length = f"{each.seconds:.1f} s"
-            table.add_row(escape(each.title), length, str(each.num_segments), changed, each.id[:12])
+            table.add_row(Text(each.title), length, str(each.num_segments), changed, each.id[:12])
         if table.row_count:
             Console(soft_wrap=True).print(table)
             return
@@ -213,6 +217,7 @@ def restore(
     with _studio(data) as studio:
         project = studio.restore(film)
         if project is None:
+            check_film(film)
             raise InputError(f"{film} is no film of this studio. Choose an mp4 or webm that it exported.")
         print(f"{project.title}, {len(project.branch())} chunks: studio extend {project.id[:12]}")
 
@@ -238,19 +243,12 @@ def _studio(data: Path | None) -> Iterator["Studio"]:
 
 def _settings(**options: Any) -> Any:
     """Settings from the environment, and from the options that were given."""
-    from pydantic import ValidationError
-
-    from studio.settings import Settings
+    from studio.settings import read_settings
 
     given = {
         "data_dir" if name == "data" else name: value for name, value in options.items() if value is not None
     }
-    try:
-        return Settings(**given)
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(map(str, first["loc"]))
-        raise InputError(f"The setting {name} cannot be used: {first['msg']}.") from error
+    return read_settings(**given)
 
 
 def _find(studio: "Studio", name: str) -> "Project":

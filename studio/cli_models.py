@@ -14,9 +14,10 @@ def models() -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from studio.workers.local import LocalWorker
+    from studio.settings import read_settings
+    from studio.workers.local import local_worker
 
-    worker = LocalWorker()
+    worker = local_worker(read_settings())
     table = Table("Name", "Takes", "Chunk", "Memory", "Here", box=None, header_style="bold")
     for card in worker.cards():
         takes = [word for word, taken in (("text", card.takes_text), ("image", card.takes_image)) if taken]
@@ -33,10 +34,10 @@ def fetch(
     """Download the weights of a model; a download that was broken off is carried on."""
     from rich.console import Console
 
-    from studio.settings import Settings
+    from studio.settings import read_settings
     from studio.workers.local import local_worker
 
-    worker = local_worker(Settings())
+    worker = local_worker(read_settings())
     missing, sentence = worker.plan(model)
     print(sentence)
     if not missing:
@@ -66,11 +67,11 @@ def draw(
 ) -> None:
     """Draw a picture to begin a film with: studio make --guide FILE."""
     from studio.media import poster
-    from studio.settings import Settings
+    from studio.settings import read_settings
     from studio.workers.local import local_worker
 
     check_output(out, (".png", ".jpg", ".webp"))
     how = {"negative_prompt": negative, "num_inference_steps": steps, "source": image_model}
-    picture = local_worker(Settings()).draw(model, prompt, seed, **how)
+    picture = local_worker(read_settings()).draw(model, prompt, seed, **how)
     poster(picture, out)
     print(f"{out} has {picture.shape[1]}x{picture.shape[0]} pixels.")

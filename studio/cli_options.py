@@ -120,3 +120,17 @@ def check_output(output: Path | None, suffixes: Iterable[str]) -> None:
         raise InputError(
             f"Nothing can be written into {output.parent} ({error.strerror}). Choose another folder."
         ) from error
+
+
+def check_film(film: Path) -> None:
+    """Find out why a film cannot be opened at all.
+
+    Raises:
+        InputError: if there is no such file, or it is a video that cannot be read.
+    """
+    from studio.media import VIDEOS, read_info
+
+    if not film.is_file():
+        raise InputError(f"There is no file {film}. Check its name and folder.")
+    if film.suffix.lower() in VIDEOS:
+        read_info(film)

@@ -1,5 +1,6 @@
 """What `make` and `extend` ask for: requests from options."""
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -87,7 +88,7 @@ def _images(choices: dict[str, Any]) -> tuple[tuple[str, Path | None], tuple[str
 
 
 def _size(text: str) -> tuple[int, int]:
-    width, cross, height = text.lower().partition("x")
-    if not (cross and width.isdigit() and height.isdigit()):
+    written = re.fullmatch("([0-9]{1,6})x([0-9]{1,6})", text.lower())
+    if written is None:
         raise InputError(f"A size is written as WxH, e.g. 256x256, not {text!r}.")
-    return int(width), int(height)
+    return int(written[1]), int(written[2])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import deque
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, Field, ValidationError
 
 from studio import media
-from studio.checks import MAX_SEGMENTS, MAX_TITLE_CHARS
+from studio.checks import MAX_SEGMENTS, MAX_TITLE_CHARS, check_text
 from studio.errors import InputError
 from studio.export import has_recipe, read_recipe
 from studio.store import Store
@@ -71,6 +72,7 @@ def restore(path: Path, store: Store, tail_frames: int, visitor: str = "") -> Pr
 
 
 def _checked(recipe: dict[str, Any]) -> _Recipe:
+    check_text(json.dumps(recipe, ensure_ascii=False))
     try:
         return _Recipe.model_validate(recipe)
     except ValidationError as error:

@@ -2,10 +2,12 @@
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+
+from studio.errors import InputError
 
 
 class Settings(BaseSettings):
@@ -63,3 +65,22 @@ class Settings(BaseSettings):
     sources: dict[str, str] = Field(default_factory=dict)
     networks: dict[str, str | dict[str, str]] = Field(default_factory=dict)
     tiny_decoders: dict[str, str] = Field(default_factory=dict)
+
+
+def read_settings(**given: Any) -> Settings:
+    """Settings from the environment, and from what is given.
+
+    Raises:
+        InputError: naming the setting that cannot be used.
+    """
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(map(str, first["loc"]))
+        raise InputError(f"The setting {name} cannot be used: {first['msg']}.") from error
+    except SettingsError as error:
+        raise InputError(
+            f"A setting cannot be read ({error}). Lists of names are written as JSON, e.g. "
+            """STUDIO_SOURCES='{"pocket": "/a/folder"}'."""
+        ) from error

@@ -24,7 +24,7 @@ from studio.errors import InputError
 from studio.handover import handed_over_film
 from studio.making import FirstFrame, Maker
 from studio.recorder import LiveView
-from studio.settings import Settings
+from studio.settings import Settings, read_settings
 from studio.timeline import ChunkRequest, Project, media_names, now, undo, with_head, without_ending
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Studio:
         from studio.store import Store
         from studio.workers.local import local_worker
 
-        self.settings = settings or Settings()
+        self.settings = settings or read_settings()
         self.worker: Worker = worker or local_worker(self.settings)
         self.store = Store(self.settings.data_dir, self.settings.min_free_mb)
         self.jobs = Jobs(self.store)

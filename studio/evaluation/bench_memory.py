@@ -13,7 +13,7 @@ from pathlib import Path
 
 from studio.errors import InputError
 from studio.evaluation.report import Measure, Report, this_machine
-from studio.settings import Settings
+from studio.settings import read_settings
 
 SHORT, LONG = 4, 40
 STEPS = 2
@@ -41,7 +41,7 @@ def film(segments: int) -> float:
     from studio.studio import Studio
 
     with tempfile.TemporaryDirectory(prefix="studio-bench-") as folder:
-        settings = Settings().model_copy(update={"data_dir": Path(folder), "warm": False})
+        settings = read_settings().model_copy(update={"data_dir": Path(folder), "warm": False})
         with Studio(settings) as studio:
             request = studio.default_request(settings.model, "a fox runs through snow")
             request = request.model_copy(update={"strategy": "naive", "num_inference_steps": STEPS})

@@ -36,7 +36,7 @@ from studio.evaluation.pocket_cases import OUTSIDE, Case, draw_cases, outside_ca
 from studio.evaluation.pocket_drift import chain, colour_shift, sharpness
 from studio.evaluation.pocket_report import UNITS, Figure, PocketReport, Tally
 from studio.evaluation.report import this_machine
-from studio.settings import Settings
+from studio.settings import read_settings
 
 CHAINS = 4
 """Films of each kind."""
@@ -281,7 +281,7 @@ def pocket(
     Raises:
         InputError: if the sprites, the weights or OpenCV are missing, or a number is outside its limits.
     """
-    settings = Settings()
+    settings = read_settings()
     if settings.threads is not None:
         use_threads(settings.threads)
     sprites = cast()

@@ -3,7 +3,7 @@
 import os
 from typing import Any
 
-from studio.settings import Settings
+from studio.settings import Settings, read_settings
 from studio.studio import Studio
 from studio.ui.live import ASSETS, script
 from studio.ui.page import build
@@ -17,7 +17,7 @@ def launch(settings: Settings | None = None, *, open_browser: bool = False) -> N
         settings: every option; None reads the environment.
         open_browser: show the page in a browser.
     """
-    settings = settings or Settings()
+    settings = settings or read_settings()
     with Studio(settings) as studio:
         build(studio).launch(
             server_name="0.0.0.0" if "SPACE_ID" in os.environ else settings.host,

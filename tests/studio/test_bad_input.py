@@ -17,6 +17,11 @@ BAD = {
     "empty prompt": ({"prompt": "   "}, "prompt is empty"),
     "enormous prompt": ({"prompt": "fox " * 5000}, "takes at most"),
     "enormous negative prompt": ({"negative_prompt": "fox " * 5000}, "takes at most"),
+    "half a character": ({"prompt": "a \ud83d fox"}, "no character"),
+    "half a character to keep away from": (
+        {"negative_prompt": "\ud83d", "guidance_scale": 4.0},
+        "no character",
+    ),
     "k above the steps": ({"preview_steps": 5}, "Lower k"),
     "k of zero": ({"preview_steps": 0}, "preview takes"),
     "no steps": ({"num_inference_steps": 0}, "steps"),
@@ -113,10 +118,10 @@ def test_a_candidate_that_is_gone_cannot_be_picked(studio, request_):
         studio.pick(project.id, "nothing")
 
 
-@pytest.mark.parametrize("title", ["  ", "x" * 1000])
+@pytest.mark.parametrize("title", ["  ", "x" * 1000, "a title \ud83d"])
 def test_a_title_is_a_few_words(studio, title):
     project = studio.create_project("A film")
-    with pytest.raises(InputError, match="title"):
+    with pytest.raises(InputError, match="title "):
         studio.rename_project(project.id, title)
     assert studio.project(project.id).title == "A film"
 

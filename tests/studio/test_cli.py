@@ -19,6 +19,7 @@ from PIL import Image
 from studio.cli import main
 from studio.media import count_frames, read_frames, read_info
 from studio.store import Store
+from studio.timeline import Project
 
 ROOT = Path(__file__).parents[2]
 TINY = ["--size", "64x64", "--frames", "9", "--steps", "3", "-k", "2", "-m", "2", "--seed", "7"]
@@ -141,6 +142,13 @@ def test_the_same_film_is_made_by_extending_in_another_process(made, tmp_path, s
         (["make", "a fox", "-m", "99"], "1 to 32 candidates"),
         (["make", "a fox", "--size", "65x65"], "multiples of 64"),
         (["make", "a fox", "--size", "big"], "WxH"),
+        (["make", "a fox", "--size", "²x²"], "WxH"),
+        (["make", "a fox", "--size", "9" * 5000 + "x64"], "WxH"),
+        (["make", "a fox", "--title", "x" * 201], "Shorten it to at most 200"),
+        (["make", "a fox \udcff"], "no character"),
+        (["make", "a fox", "--seconds", "1e7"], "1 to 500 segments"),
+        (["restore", "/nowhere/film.mp4"], "There is no file /nowhere/film.mp4"),
+        (["restore", __file__], "is no film of this studio"),
         (["make", "a fox", "--frames", "10"], "Try 9 or 13"),
         (["make", "a fox", "--seed", "-1"], "whole number"),
         (["make", "a fox", "--seed", str(2**70)], "whole number"),
@@ -177,6 +185,53 @@ def test_a_setting_that_cannot_be_used_is_a_sentence(told):
     code, said = told("projects", STUDIO_PORT="80000000")
     assert code == 2
     assert "port" in said
+
+
+@pytest.mark.parametrize(
+    "words", [["projects"], ["open"], ["models"], ["fetch", "pocket"], ["draw", "x", "-o", "x.png"]]
+)
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("STUDIO_PORT", "80000000"), ("STUDIO_SOURCES", "{pocket"), ("STUDIO_NETWORKS", "[1]")],
+)
+def test_every_verb_tells_which_setting_cannot_be_used(told, words, name, value):
+    code, said = told(*words, **{name: value})
+    assert code == 2
+    assert name.removeprefix("STUDIO_").lower() in said
+
+
+def test_the_front_door_tells_which_setting_cannot_be_used(environment):
+    env = {**os.environ, **environment, "STUDIO_SOURCES": "{pocket"}
+    done = subprocess.run(
+        [sys.executable, "app.py"], cwd=ROOT, env=env, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("A setting cannot be read")
+
+
+def test_a_film_that_is_damaged_is_not_taken_for_one_of_another_program(told, tmp_path):
+    (tmp_path / "film.mp4").write_bytes(b"")
+    assert told("restore", str(tmp_path / "film.mp4")) == (
+        2,
+        "film.mp4 cannot be read as a video: it is missing or damaged.",
+    )
+
+
+def test_projects_shows_titles_as_they_are(settings, environment):
+    store = Store(settings.data_dir)
+    for title in ("a fox [/red] runs", "C:\\foxes\\"):
+        store.save(Project(title=title))
+    shown = runner(environment)("projects").stdout
+    assert "a fox [/red] runs " in shown
+    assert "C:\\foxes\\ " in shown
+
+
+@pytest.mark.slow
+def test_a_long_title_is_kept_whole(made):
+    done = made.run("make", "a fox runs", "--title", "fox " * 45, *TINY)
+    assert done.returncode == 0, done.stderr
+    store = Store(made.folder / "data")
+    assert store.list()[0].title == ("fox " * 45).strip()
 
 
 @pytest.mark.slow

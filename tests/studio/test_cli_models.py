@@ -1,5 +1,6 @@
 """The verbs about checkpoints."""
 
+import json
 import sys
 
 import pytest
@@ -28,6 +29,13 @@ def test_models_lists_every_model_with_what_it_takes(told):
     lines = [line.split() for line in out.splitlines()]
     assert ["pocket", "text", "or", "image", "17", "frames", "of", "256x256", "1", "GB", "yes"] in lines
     assert len(lines) > 10
+
+
+def test_models_knows_the_folders_that_the_settings_name(told, monkeypatch, tmp_path):
+    monkeypatch.setenv("STUDIO_SOURCES", json.dumps({"wan2.1-t2v-14b": str(tmp_path)}))
+    _, out, _ = told("models")
+    lines = [line.split() for line in out.splitlines()]
+    assert [line[-1] for line in lines if line[0] == "wan2.1-t2v-14b"] == ["yes"]
 
 
 def test_nothing_is_fetched_for_a_model_that_is_here(told):

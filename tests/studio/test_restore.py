@@ -120,6 +120,7 @@ def test_a_video_of_another_program_and_a_picture_are_no_projects(store, tmp_pat
             "its recipe 99",
         ),
         ({"title": "x" * 5000}, "title"),
+        ({"title": "a \ud83d fox"}, "no character"),
     ],
 )
 def test_a_recipe_that_does_not_fit_is_told_in_a_sentence_and_leaves_nothing(

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from studio.settings import Settings
+from studio.errors import InputError
+from studio.settings import Settings, read_settings
 
 
 def test_options_come_from_the_environment(monkeypatch):
@@ -25,6 +26,16 @@ def test_a_space_is_shared_by_strangers_and_a_laptop_is_not(monkeypatch):
     monkeypatch.setenv("SPACE_ID", "someone/studio")
     assert Settings().shared
     assert not Settings(shared=False).shared
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [("STUDIO_PORT", "x", "setting port"), ("STUDIO_SOURCES", "pocket=/x", '"sources".* written as JSON')],
+)
+def test_a_variable_that_cannot_be_used_is_told_in_a_sentence(monkeypatch, name, value, sentence):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(InputError, match=sentence):
+        read_settings()
 
 
 @pytest.mark.parametrize("port", ["0", "70000", "x"])
