@@ -19,6 +19,7 @@ from studio.cli_measure import bench, evaluate
 from studio.cli_models import draw, fetch, models
 from studio.cli_options import (
     Candidates,
+    Cut,
     Data,
     End,
     Frames,
@@ -99,6 +100,7 @@ def make(
     *,
     then: Then = None,
     seconds: Seconds = None,
+    cut: Cut = False,
     guide: Guide = None,
     end: End = None,
     title: Annotated[str, typer.Option(help="Name of the project; by default the prompt.")] = "",
@@ -144,6 +146,7 @@ def extend(
     *,
     then: Then = None,
     seconds: Seconds = None,
+    cut: Cut = False,
     end: End = None,
     output: Output = None,
     model: Model = None,

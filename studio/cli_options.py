@@ -76,6 +76,13 @@ End = Annotated[
     Path | None,
     typer.Option(metavar="IMAGE", help="Lead the last chunk to this image.", show_default=False),
 ]
+Cut = Annotated[
+    bool,
+    typer.Option(
+        "--cut",
+        help="Cut to a new shot: begin from the words, not from the end before. So does every --then.",
+    ),
+]
 MatchColours = Annotated[
     bool | None,
     typer.Option(

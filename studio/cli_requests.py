@@ -35,6 +35,7 @@ def requests_of(
         "candidates": choices["candidates"],
         "preview_steps": choices["preview_steps"],
         "seed": choices["seed"],
+        "cut": choices["cut"] or None,
         "loras": tuple(map(read_lora, choices["lora"])) if choices["lora"] else None,
         "match_colours": choices["match_colours"],
         "least_likeness": choices["least_likeness"],
@@ -60,7 +61,7 @@ def _basis(studio: "Studio", model: str | None, found: "Project | None") -> "Chu
         return studio.default_request(model or studio.settings.model)
     last = found.segment(found.head).request
     seed = last.seed + (1 if last.strategy == "naive" else last.candidates)
-    kept = {"seed": seed % 2**31, "guide": None, "last_image": None}
+    kept = {"seed": seed % 2**31, "cut": False, "guide": None, "last_image": None}
     if model is None or model == last.model:
         return last.model_copy(update=kept)
     default = studio.default_request(model)

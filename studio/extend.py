@@ -78,25 +78,34 @@ def extend(
         ending = last_image if index == len(requests) - 1 else None
         if index and request.cut:
             request, guide = begin(request)  # noqa: PLW2901
-        best: tuple[int, Finished] | None = None
-        for attempt in range(1 + RETRIES):
-            task = Task(
-                new_id(),
-                _with_other_noises(request, attempt),
-                guide_for(request, worker, guide),
-                ending,
-                continues=(continues or index > 0) and not request.cut,
-            )
-            yield Begun(index, task, attempt)
-            made = yield from _attempt(worker, task)
-            if best is None or _likeness(made) > _likeness(best[1]):
-                best = attempt, made
-            if attempt:  # at once: whoever stops the next attempt keeps the best one
-                yield Kept(index, best[0])
-            if not drifted(request, made):
-                break
-        assert best is not None
-        guide = best[1].clip.frames[-longest_prefix(worker) :].copy()
+        goes_on = (continues or index > 0) and not request.cut
+        made = yield from _best_attempt(worker, index, request, guide, ending, goes_on)
+        guide = made.clip.frames[-longest_prefix(worker) :].copy()
+
+
+def _best_attempt(
+    worker: Worker,
+    index: int,
+    request: ChunkRequest,
+    guide: Frames | None,
+    ending: Frames | None,
+    goes_on: bool,
+) -> Generator[Begun | Kept | Event, None, Finished]:
+    """One chunk, made again as often as the drift guard says."""
+    best: tuple[int, Finished] | None = None
+    for attempt in range(1 + RETRIES):
+        asked = _with_other_noises(request, attempt)
+        task = Task(new_id(), asked, guide_for(request, worker, guide), ending, continues=goes_on)
+        yield Begun(index, task, attempt)
+        made = yield from _attempt(worker, task)
+        if best is None or _likeness(made) > _likeness(best[1]):
+            best = attempt, made
+        if attempt:  # at once: whoever stops the next attempt keeps the best one
+            yield Kept(index, best[0])
+        if not drifted(request, made):
+            break
+    assert best is not None
+    return best[1]
 
 
 def _with_other_noises(request: ChunkRequest, attempt: int) -> ChunkRequest:
@@ -181,19 +190,9 @@ def plan(
             f"A chunk that continues a film repeats {later.prefix_frames} frames of it, so chunks of "
             f"{num_frames} frames would show nothing new. Try {later.num_frames}."
         )
-    number = len(prompts)
-    if seconds is not None:
-        begun, each_adds = first.num_frames / card.fps, new_frames / later.fps
-        shots = len(prompts) if first.cut else 0 if continues else 1
-        number = _chunks_for(seconds, begun, each_adds, shots)
-        if number < len(prompts):
-            least = (len(prompts) - 1) * each_adds + min(shots, len(prompts) - 1) * (begun - each_adds)
-            least += 1 / later.fps
-            raise InputError(
-                f"{seconds:g} seconds are {number} chunk{'s' if number > 1 else ''}, too few for "
-                f"{len(prompts)} prompts. Ask for at least {math.ceil(least)} seconds, or leave the length "
-                f"out."
-            )
+    lengths = first.num_frames / card.fps, new_frames / later.fps
+    shots = len(prompts) if first.cut else 0 if continues else 1
+    number = len(prompts) if seconds is None else _chunks_for(seconds, *lengths, shots, len(prompts))
     check_length(number)
     each = 1 if first.strategy == "naive" else first.candidates
 
@@ -214,10 +213,28 @@ def plan(
     ]
 
 
-def _chunks_for(seconds: float, begun: float, each_adds: float, shots: int) -> int:
-    """How many chunks give at least so many seconds; so many of them begin a shot, if there is time."""
+def _chunks_for(seconds: float, begun: float, each_adds: float, shots: int, prompts: int) -> int:
+    """How many chunks give at least so many seconds.
+
+    Args:
+        seconds: of the film, or of what is added to it.
+        begun, each_adds: seconds of a chunk that begins a shot, and that a chunk adds that goes on.
+        shots: how many begin one.
+        prompts: how many chunks there have to be.
+
+    Raises:
+        InputError: if the length is no positive number, or too short for the prompts.
+    """
     if not math.isfinite(seconds) or seconds <= 0:
         raise InputError(f"A film cannot be {seconds:g} seconds long. Ask for a few seconds, e.g. 8.")
-    shots = min(shots, math.ceil(seconds / begun - 1e-6))
-    more = min(max(seconds - shots * begun, 0) / each_adds, 1e9)  # what is infinite has no next whole number
-    return max(1, shots + math.ceil(more - 1e-6))
+    in_time = min(shots, math.ceil(seconds / begun - 1e-6))
+    more = min(max(seconds - in_time * begun, 0) / each_adds, 1e9)  # infinity has no next whole number
+    number = max(1, in_time + math.ceil(more - 1e-6))
+    if number < prompts:
+        shorter = prompts - 1 - min(shots, prompts - 1)
+        least = (prompts - 1 - shorter) * begun + shorter * each_adds
+        raise InputError(
+            f"{seconds:g} seconds are {number} chunk{'s' if number > 1 else ''}, too few for {prompts} "
+            f"prompts. Ask for at least {math.floor(least + 1e-6) + 1} seconds, or leave the length out."
+        )
+    return number

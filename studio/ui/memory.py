@@ -45,7 +45,8 @@ def recalled(page: "Page", memory: Memory | None, where: Where) -> dict[Any, Any
     composer = page.composer
     updates = {**composer.filled(card, request), composer.seed: str(entry.get("seed") or "")}
     if entry.get("head") != (where.get("head") or ""):
-        return updates  # the images were for a chunk that is made by now
+        return updates  # the images were for a chunk that is made by now, and so was the cut
+    updates[composer.cut] = request.cut
     drawn = page.studio.first_frame(project) if project else None
     given = None if drawn is not None and drawn.name == request.guide else request.guide
     images: tuple[tuple[Any, str | None, dict[str, Any]], ...] = (

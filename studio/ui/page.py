@@ -22,7 +22,7 @@ from studio.ui import layout, views
 from studio.ui.downloads import Downloads
 from studio.ui.look import Look, Where, interruption, look, media_url, stamp
 from studio.ui.memory import Memory, recalled
-from studio.ui.panels import autopilot, gallery, images, job, player, projects, search, timeline
+from studio.ui.panels import autopilot, gallery, images, job, player, projects, search, shot, timeline
 
 if TYPE_CHECKING:
     from studio.store import ProjectSummary
@@ -123,7 +123,7 @@ class Page(layout.Parts):
         panels = [self.where, self.notice, self.status, self.projects, self.gallery, self.player]
         inputs = [self.job, self.timeline, self.title, self.clock, composer.prompt, composer.search]
         pictures = [composer.upload, composer.guide, composer.ending, composer.end_upload]
-        return [*panels, *inputs, composer.film, *pictures, *composer.kept().values()]
+        return [*panels, *inputs, composer.cut, composer.film, *pictures, *composer.kept().values()]
 
     def after(self, where: Where, prompt: str, verb: Verb) -> Drawn:
         """Do something, then draw; what a person can mend is told in a sentence and has changed nothing.
@@ -242,7 +242,8 @@ class Page(layout.Parts):
             "search": (composer.search, busy, gr.update(interactive=not busy)),
             "film": (composer.film, busy, gr.update(interactive=not busy)),
             "upload": (composer.upload, first, gr.update(visible=first)),
-            "guide": (composer.guide, [current, first, drawn], drawn),
+            "cut": (composer.cut, [current, seen.where.get("head", "")], False),
+            "guide": (composer.guide, [current, seen.where.get("head", ""), drawn], drawn),
             "ending": (composer.ending, [current, seen.where.get("head", "")], {}),
         }
 
@@ -265,7 +266,7 @@ def build(studio: Studio) -> gr.Blocks:
     ) as blocks:
         parts = layout.place(studio)
         page = Page(**vars(parts), studio=studio, examples=player.examples(), blocks=blocks)
-        for panel in (search, autopilot, gallery, images, job, player, projects, timeline):
+        for panel in (search, shot, autopilot, gallery, images, job, player, projects, timeline):
             panel.bind(page)
         page.listen(page.clock.tick, lambda where, said: page.draw(where, said, None))
 

@@ -176,6 +176,8 @@ def facts(segment: Segment) -> list[tuple[str, str]]:
         ("Chosen by", how),
         ("Seed", str(segment.seed)),
     ]
+    if request.cut:
+        known.insert(0, ("Begins", "a new shot"))
     if segment.seconds_taken:
         known.append(("Took", duration(segment.seconds_taken)))
     return known + [

@@ -122,7 +122,7 @@ def test_an_attempt_says_which_one_it_is(
         lambda job, done, total, message="": (said.append(message), report(job, done, total, message)),
     )
     run(studio, request_.model_copy(update={"least_likeness": 1.0, "strategy": "naive"}))
-    assert any(message.startswith("Segment 2 of 2: attempt 2, full run") for message in said)
+    assert any(message.startswith("Chunk 2 of 2: attempt 2, full run") for message in said)
 
 
 def test_the_next_chunk_begins_where_the_kept_attempt_ends(studio: Studio, request_: ChunkRequest) -> None:

@@ -85,13 +85,13 @@ def test_a_missing_weight_file_is_named(settings, request_, tmp_path):
         assert studio.project(project.id) == project
 
 
-def test_a_guide_is_for_the_first_segment(studio, request_, tmp_path):
+def test_a_guide_is_for_where_a_shot_begins(studio, request_, tmp_path):
     from PIL import Image
 
     Image.new("RGB", (64, 64)).save(tmp_path / "guide.png")
     project = made(studio, request_)
     guide = studio.add_guide(project.id, tmp_path / "guide.png")
-    with pytest.raises(InputError, match="for the first chunk"):
+    with pytest.raises(InputError, match="begins a film or a new shot"):
         studio.search(project.id, request_.model_copy(update={"guide": guide}))
 
 

@@ -146,7 +146,7 @@ def test_the_same_film_is_made_by_extending_in_another_process(made, tmp_path, s
         (["make", "a fox", "--size", "9" * 5000 + "x64"], "WxH"),
         (["make", "a fox", "--title", "x" * 201], "Shorten it to at most 200"),
         (["make", "a fox \udcff"], "no character"),
-        (["make", "a fox", "--seconds", "1e7"], "1 to 500 segments"),
+        (["make", "a fox", "--seconds", "1e7"], "1 to 500 chunks"),
         (["restore", "/nowhere/film.mp4"], "There is no file /nowhere/film.mp4"),
         (["restore", __file__], "is no film of this studio"),
         (["make", "a fox", "--frames", "10"], "Try 9 or 13"),

@@ -53,8 +53,8 @@ def test_a_length_is_a_positive_number(seconds):
 
 
 @pytest.mark.parametrize("seconds", [1000, 3e7, 1.7e308])
-def test_a_length_of_more_segments_than_a_film_can_have_is_told_before_they_are_planned(seconds):
-    with pytest.raises(InputError, match="1 to 500 segments"):
+def test_a_length_of_more_chunks_than_a_film_can_have_is_told_before_they_are_planned(seconds):
+    with pytest.raises(InputError, match="1 to 500 chunks"):
         plan(FIRST, ["a"], POCKET, seconds=seconds)
 
 

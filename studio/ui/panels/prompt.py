@@ -8,7 +8,7 @@ import gradio as gr
 
 from studio.timeline import ChunkRequest
 from studio.ui.live import panel
-from studio.ui.panels import advanced
+from studio.ui.panels import advanced, shot
 
 if TYPE_CHECKING:
     from models.video_model import ModelCard
@@ -19,6 +19,7 @@ class Composer:
     """The inputs of one chunk, in the order of `ChunkRequest`'s fields here below."""
 
     prompt: gr.Textbox
+    cut: gr.Checkbox
     upload: gr.UploadButton
     guide: gr.HTML
     end_upload: gr.UploadButton
@@ -66,6 +67,7 @@ class Composer:
             self.loras,
             self.match_colours,
             self.least_likeness,
+            self.cut,
         ]
 
     def kept(self) -> dict[str, Any]:
@@ -157,6 +159,7 @@ def build(
     )
     guide = panel("guide")
     ending = panel("guide", "ending")
+    cut = shot.build()
     search = gr.Button("Search candidates", variant="primary", elem_id="search")
     hint = panel("hint")
     with gr.Group(elem_classes="fields"):
@@ -190,7 +193,7 @@ def build(
     )
     more = advanced.build(card, of, lora_files)
     return Composer(
-        prompt=prompt, upload=upload, guide=guide, ending=ending, model=model, candidates=candidates,
+        prompt=prompt, cut=cut, upload=upload, guide=guide, ending=ending, model=model, candidates=candidates,
         preview_steps=preview_steps, steps=steps, search=search, hint=hint,
         film_seconds=film_seconds, film=film, film_hint=film_hint, **more,
     )  # fmt: skip

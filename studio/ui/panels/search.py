@@ -28,13 +28,14 @@ def request(values: tuple[Any, ...], seed: int = 0) -> ChunkRequest:
     """
     (prompt, guide, model, candidates, preview_steps, steps, strategy, previews) = values[:8]
     (guidance, chosen, width, height, frames, negative, ending, loras) = values[8:16]
-    (match_colours, least_likeness) = values[16:]
+    (match_colours, least_likeness, cut) = values[16:]
     given = (chosen or "").strip()
     if given and not given.isdecimal():
         raise InputError(f"“{given[:20]}” is no seed. Write a whole number, or leave the field empty.")
     try:
         return ChunkRequest(
             prompt=prompt or "",
+            cut=bool(cut),
             guide=guide_of(guide or {}, prompt or ""),
             last_image=(ending or {}).get("name") or None,
             model=model,

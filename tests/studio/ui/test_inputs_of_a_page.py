@@ -52,6 +52,12 @@ def test_an_image_is_put_back_until_its_chunk_is_made(page, studio, at, request_
     assert page.composer.guide not in recalled(page, memory, {**at, "head": "a chunk"})
 
 
+def test_a_cut_is_put_back_until_its_chunk_is_made(page, at, request_):
+    memory = remembered({}, at, request_.model_copy(update={"cut": True}), "")
+    assert value(recalled(page, memory, at), page.composer.cut) is True
+    assert page.composer.cut not in recalled(page, memory, {**at, "head": "a chunk"})
+
+
 @pytest.mark.parametrize(
     "memory", [None, {}, {"": {}}, {"": {"request": {"seed": "x"}}}, {"": {"request": None}}]
 )
