@@ -233,7 +233,7 @@ class Page(layout.Parts):
         title = seen.project.title if seen.project else ""
         words = self.words(seen)
         first = seen.project is None or seen.project.head is None
-        drawn = views.first_frame_view(seen)
+        drawn, head = views.first_frame_view(seen), seen.where.get("head", "")
         pace = layout.BUSY_SECONDS if busy else layout.IDLE_SECONDS
         return {name: (part, view, view) for name, part, view in panels} | {
             "title": (self.title, title, gr.update(value=title)),
@@ -242,9 +242,9 @@ class Page(layout.Parts):
             "search": (composer.search, busy, gr.update(interactive=not busy)),
             "film": (composer.film, busy, gr.update(interactive=not busy)),
             "upload": (composer.upload, first, gr.update(visible=first)),
-            "cut": (composer.cut, [current, seen.where.get("head", "")], False),
-            "guide": (composer.guide, [current, seen.where.get("head", ""), drawn], drawn),
-            "ending": (composer.ending, [current, seen.where.get("head", "")], {}),
+            "cut": (composer.cut, [current, head], gr.update(value=False, visible=not first)),
+            "guide": (composer.guide, [current, head, drawn], drawn),
+            "ending": (composer.ending, [current, head], {}),
         }
 
     def words(self, seen: Look) -> dict[str, Any]:

@@ -25,6 +25,19 @@ def test_the_next_chunk_cuts_to_a_new_shot_and_the_one_after_goes_on(server, ope
     expect(page.get_by_text("5.8 s · 3 chunks").first).to_be_visible()
 
 
+def test_a_cut_is_offered_where_there_is_something_to_cut_from(server, open_page) -> None:
+    page = open_page(server.url)
+    prompt, cut = page.locator("#prompt textarea"), page.locator("#cut")
+    expect(page.locator("#status .pill.ready")).to_be_visible()
+    expect(cut).to_be_hidden()
+    prompt.fill("A fox runs\nA boat on the sea")
+    prompt.blur()
+    expect(cut).to_be_visible()
+    prompt.fill("A fox runs")
+    prompt.blur()
+    expect(cut).to_be_hidden()
+
+
 def test_an_image_can_begin_the_new_shot(server, open_page, tmp_path) -> None:
     Image.new("RGB", (64, 64), (250, 240, 30)).save(tmp_path / "yellow.png")
     page = open_page(server.url)
