@@ -32,11 +32,11 @@ PROMPTS: tuple[str, ...] = (
 
 
 def label(prompt: str, width: int) -> Image.Image:
-    """The prompt in two lines of small type."""
-    strip = Image.new("RGB", (width, width * 3 // 16), "white")
+    """The prompt in up to three lines of small type."""
+    strip = Image.new("RGB", (width, width // 4), "white")
     words, lines = prompt.split(), [""]
     for word in words:
-        if len(lines[-1]) + len(word) > 30 and len(lines) < 2:
+        if len(lines[-1]) + len(word) > 30 and len(lines) < 3:
             lines.append("")
         lines[-1] = f"{lines[-1]} {word}".strip()
     text, size = "\n".join(lines), width / 16
