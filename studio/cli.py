@@ -147,6 +147,7 @@ def extend(
     then: Then = None,
     seconds: Seconds = None,
     cut: Cut = False,
+    guide: Guide = None,
     end: End = None,
     output: Output = None,
     model: Model = None,

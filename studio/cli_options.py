@@ -70,7 +70,11 @@ ProjectName = Annotated[
 ]
 Guide = Annotated[
     Path | None,
-    typer.Option(metavar="IMAGE", help="Begin with this image, or a video's last frame.", show_default=False),
+    typer.Option(
+        metavar="IMAGE",
+        help="Begin the film, or with --cut the shot, with this image or a video's last frame.",
+        show_default=False,
+    ),
 ]
 End = Annotated[
     Path | None,

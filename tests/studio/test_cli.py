@@ -306,3 +306,19 @@ def test_a_film_goes_on_with_what_its_last_segment_was_made_with(made: Made) -> 
     assert last.seed == before.seed + before.candidates
     kept = {"prompt": before.prompt, "seed": before.seed}
     assert last.model_copy(update=kept) == before
+
+
+@pytest.mark.slow
+def test_a_new_shot_begins_with_an_image_and_is_not_asked_for_again(made: Made) -> None:
+    Image.new("RGB", (64, 64), (250, 240, 30)).save(made.folder / "yellow.png")
+    guide = ["--guide", str(made.folder / "yellow.png")]
+    refused = made.run("extend", "last", "a wall", *guide)
+    assert refused.returncode == 2
+    assert "cut to a new shot" in " ".join(refused.stderr.split())
+    for words in (["a wall", "--cut", *guide], ["the wall"]):
+        done = made.run("extend", "last", *words)
+        assert done.returncode == 0, done.stderr
+    store = Store(made.folder / "data")
+    shot, after = store.load(store.list()[0].id).branch()[-2:]
+    assert (shot.request.cut, after.request.cut, after.request.guide) == (True, False, None)
+    assert shot.num_frames > after.num_frames
