@@ -47,7 +47,7 @@ def recalled(page: "Page", memory: Memory | None, where: Where) -> dict[Any, Any
     updates = {**composer.filled(card, request), composer.seed: str(entry.get("seed") or "")}
     if entry.get("head") != (where.get("head") or ""):
         return updates  # the images were for a chunk that is made by now, and so was the cut
-    updates[composer.cut] = gr.update(value=request.cut)
+    updates[composer.cut] = gr.update(value=request.cut, visible=bool(where.get("head")) or request.cut)
     drawn = page.studio.first_frame(project) if project else None
     given = None if drawn is not None and drawn.name == request.guide else request.guide
     images: tuple[tuple[Any, str | None, dict[str, Any]], ...] = (

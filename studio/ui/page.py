@@ -166,6 +166,10 @@ class Page(layout.Parts):
         if got_on and left is not None:
             changes[self.composer.prompt] = gr.update(value=left, **self.words(seen))
             held["left"] = left
+        if seen.where.get("head", "") != (where.get("head") or ""):
+            # the lines that wait begin as it was chosen
+            shown: dict[str, Any] = {"visible": bool(seen.where.get("head") or left)}
+            changes[self.composer.cut] = gr.update(**shown if left else {**shown, "value": False})
         if seen.project is not None:
             settings = {} if where.get("settled") == seen.project.id else self.settings_of(seen.project)
             changes |= settings
@@ -242,7 +246,6 @@ class Page(layout.Parts):
             "search": (composer.search, busy, gr.update(interactive=not busy)),
             "film": (composer.film, busy, gr.update(interactive=not busy)),
             "upload": (composer.upload, first, gr.update(visible=first)),
-            "cut": (composer.cut, [current, head], gr.update(value=False, visible=not first)),
             "guide": (composer.guide, [current, head, drawn], drawn),
             "ending": (composer.ending, [current, head], {}),
         }

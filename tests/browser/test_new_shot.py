@@ -38,6 +38,24 @@ def test_a_cut_is_offered_where_there_is_something_to_cut_from(server, open_page
     expect(cut).to_be_hidden()
 
 
+def test_lines_that_wait_are_shots_too(server, open_page) -> None:
+    page = open_page(server.url)
+    small(page, candidates=1)
+    prompt, cut = page.locator("#prompt textarea"), page.locator("#cut input")
+    prompt.fill("A fox runs\nA boat on the sea")
+    prompt.blur()
+    cut.check()
+    page.locator("#search").click()
+    page.get_by_role("option").click()
+    expect(segments(page)).to_have_count(1)
+    expect(prompt).to_have_value("A boat on the sea")
+    expect(cut).to_be_checked()
+    page.locator("#search").click()
+    page.get_by_role("option").click()
+    expect(page.get_by_text("4.2 s · 2 chunks").first).to_be_visible()
+    expect(cut).not_to_be_checked()
+
+
 def test_an_image_can_begin_the_new_shot(server, open_page, tmp_path) -> None:
     Image.new("RGB", (64, 64), (250, 240, 30)).save(tmp_path / "yellow.png")
     page = open_page(server.url)

@@ -31,13 +31,15 @@ def build_title() -> gr.Textbox:
 
 def bind(page: "Page") -> None:
     """Open, begin, delete and rename."""
+    uncut = {page.composer.cut: gr.update(value=False, visible=False)}
 
     def open_(where: dict[str, Any], prompt: str, event: gr.EventData) -> dict[Any, Any]:
         project_id = str(event._data.get("id", ""))
-        return page.draw(elsewhere(where, project_id), prompt, interruption(page.studio, project_id))
+        drawn = page.draw(elsewhere(where, project_id), prompt, interruption(page.studio, project_id))
+        return {**uncut, **drawn}
 
     def fresh(where: dict[str, Any], prompt: str) -> dict[Any, Any]:
-        return page.draw(elsewhere(where), prompt)
+        return {**uncut, **page.draw(elsewhere(where), prompt)}
 
     def remove(where: dict[str, Any], prompt: str, event: gr.EventData) -> dict[Any, Any]:
         project_id = str(event._data.get("id", ""))

@@ -93,7 +93,8 @@ def bind(page: "Page") -> None:
     def search(where: dict[str, Any], said: str, *values: Any) -> dict[Any, Any]:
         def verb(at: dict[str, Any]) -> dict[str, Any]:
             wanted = request(values, new_seed())
-            return begin(page, at, wanted.model_copy(update={"prompt": scenes(wanted.prompt)[0]}))
+            first = {"prompt": scenes(wanted.prompt)[0], "cut": wanted.cut and bool(at.get("head"))}
+            return begin(page, at, wanted.model_copy(update=first))
 
         return page.after(where, said, verb)
 
