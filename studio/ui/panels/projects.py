@@ -39,7 +39,8 @@ def bind(page: "Page") -> None:
         return {**uncut, **drawn}
 
     def fresh(where: dict[str, Any], prompt: str) -> dict[Any, Any]:
-        return {**uncut, **page.draw(elsewhere(where), prompt)}
+        at = elsewhere(where) if where.get("project") else where  # a title that is being typed stays
+        return {**uncut, **page.draw(at, prompt)}
 
     def remove(where: dict[str, Any], prompt: str, event: gr.EventData) -> dict[Any, Any]:
         project_id = str(event._data.get("id", ""))
