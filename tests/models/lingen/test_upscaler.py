@@ -95,3 +95,13 @@ def test_the_folder_keeps_the_upscaler(pipe, tmp_path):
     np.testing.assert_array_equal(
         again("a cat", **CALL, generator=noise()).frames, pipe("a cat", **CALL, generator=noise()).frames
     )
+
+
+@pytest.mark.parametrize("frames", [1, 2, 5])
+def test_a_pixel_is_mixed_with_those_before_and_after_it_and_with_itself_at_the_ends(frames):
+    block, x = trained().blocks[0], torch.randn(2 * frames, 8, 6, 4)
+    inner = x + block.second(F.silu(block.first(x)))
+    video = F.silu(inner).unflatten(0, (2, frames))
+    before, after = (video[:, [max(0, min(frames - 1, at + by)) for at in range(frames)]] for by in (-1, 1))
+    mixed = block.through_time(torch.cat([before, video, after], 2).flatten(0, 1))
+    torch.testing.assert_close(block(x, frames), inner + mixed, rtol=1e-4, atol=1e-5)

@@ -8,7 +8,7 @@ from models.clip import Clip
 from models.conditioning import Conditioning
 from models.errors import InputError
 from models.scoring import default_scorers
-from models.scoring.clip_space import ClipSpace, split_name
+from models.scoring.clip_space import AT_ONCE, ClipSpace, split_name
 from models.scoring.guide import GuideScorer
 from models.scoring.motion import MotionScorer
 from models.scoring.prompt import PromptScorer
@@ -32,6 +32,17 @@ def test_embeddings_are_unit_vectors_one_a_frame(space):
     embeddings = space.frames(Clip(noise_frames(), 8))
     assert embeddings.shape == (5, 32)
     torch.testing.assert_close(embeddings.norm(dim=1), torch.ones(5))
+
+
+def test_a_long_clip_is_embedded_a_few_frames_at_a_time(space, monkeypatch):
+    frames, seen = noise_frames(2 * AT_ONCE + 3), []
+    encode = space._model.encode_image
+    monkeypatch.setattr(
+        space._model, "encode_image", lambda pixels, **how: seen.append(len(pixels)) or encode(pixels, **how)
+    )
+    embeddings = space.frames(Clip(frames, 8))
+    assert seen == [AT_ONCE, AT_ONCE, 3]
+    torch.testing.assert_close(embeddings[[0, AT_ONCE, -1]], space.frames(Clip(frames[[0, AT_ONCE, -1]], 8)))
 
 
 def test_a_clip_is_embedded_once(space, monkeypatch):
