@@ -75,7 +75,7 @@ def weights(card: ModelCard) -> str:
     """Where they come from: a link to the hub, or this repository."""
     if Path(card.source).is_absolute():
         return "in this repository"
-    commit = f" at `{card.revision[:8]}`" if card.revision else ""
+    commit = f" at `{card.revision_name}`" if card.revision else ""
     return f"[{card.source}](https://huggingface.co/{card.source}){commit}"
 
 

@@ -259,14 +259,15 @@ class DiffusersModel(VideoModel):
         tiny_decoder: Path | str | None = None,
     ) -> DiffusersModel:
         """Load a checkpoint; see `models.catalog.load_model`."""
-        networks = networks or {}
+        networks, kind = networks or {}, family(card.family)
+        kind.check_installed(card)
         wanted = with_networks(card, networks)
         machine = placement.this_machine(device)
         where = placement.choose(wanted, machine, device, rounded=bool(networks))
         if source is None and download.on_hub(card):
             placement.check_memory(wanted, where, machine, device)
             source = download.fetch(card, tell, without=networks)
-        dtype, pipeline_class = getattr(torch, where.dtype), family(card.family).pipeline_class(card)
+        dtype, pipeline_class = getattr(torch, where.dtype), kind.pipeline_class(card)
         if where.cache and not takes_cache(pipeline_class):
             why = f"{where.reason} Its steps are not cached, because the step cache does not know it."
             where = replace(where, cache=0.0, reason=why)

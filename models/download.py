@@ -80,8 +80,8 @@ def plan(card: ModelCard, without: Iterable[str] = ()) -> Plan:
     from huggingface_hub import snapshot_download
 
     files: list[Any] = []
-    with _in_words(card):
-        for choice in _choices(card, without):
+    for choice in _choices(card, without):
+        with _in_words(card, choice["repo_id"]):
             files += snapshot_download(**choice, dry_run=True, tqdm_class=_bar(None))
     size = sum(file.file_size or 0 for file in files)
     missing = sum(file.file_size or 0 for file in files if file.will_download)
@@ -109,8 +109,10 @@ def fetch(card: ModelCard, tell: Tell | None = None, without: Iterable[str] = ()
     without = tuple(without)
     if not is_here(card, without):
         how = {"tqdm_class": _bar(_progress(card, tell, without))}
-    with _in_words(card):
-        folders = [Path(snapshot_download(**choice, **how)) for choice in _choices(card, without)]
+    folders = []
+    for choice in _choices(card, without):
+        with _in_words(card, choice["repo_id"]):
+            folders.append(Path(snapshot_download(**choice, **how)))
     return folders[0] if (folders[0] / "model_index.json").is_file() else None
 
 
@@ -184,20 +186,20 @@ def _bar(told: Callable[[int], None] | None) -> type[Any]:
 
 
 @contextmanager
-def _in_words(card: ModelCard) -> Iterator[None]:
+def _in_words(card: ModelCard, repository: str) -> Iterator[None]:
     """Turn what the hub's client raises into a sentence that says what to do."""
     from huggingface_hub.errors import DryRunError, HfHubHTTPError, LocalEntryNotFoundError
 
     try:
         yield
     except (LocalEntryNotFoundError, DryRunError, HfHubHTTPError, OSError) as error:
-        raise InputError(_sentence(card, (error, error.__cause__))) from error
+        raise InputError(_sentence(card, repository, (error, error.__cause__))) from error
 
 
-def _sentence(card: ModelCard, errors: tuple[BaseException | None, ...]) -> str:
+def _sentence(card: ModelCard, repository: str, errors: tuple[BaseException | None, ...]) -> str:
     from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
 
-    page = f"huggingface.co/{card.source}"
+    page = f"huggingface.co/{repository}"
     if any(isinstance(error, GatedRepoError) for error in errors):
         return (
             f"{card.title} is handed out to those who accepted its licence. Accept it at {page}, then set "
@@ -205,12 +207,12 @@ def _sentence(card: ModelCard, errors: tuple[BaseException | None, ...]) -> str:
         )
     if any(isinstance(error, RepositoryNotFoundError) for error in errors):
         return (
-            f"The hub does not know {card.source}, or keeps it private. If you have access, set the variable "
+            f"The hub does not know {repository}, or keeps it private. If you have access, set the variable "
             "HF_TOKEN to a token of your account; else choose another model."
         )
     if any(isinstance(error, RevisionNotFoundError) for error in errors):
         return (
-            f"The hub no longer holds the revision {card.revision[:8]} of {card.source}. Update the studio, "
+            f"The hub no longer holds the revision {card.revision_name} of {repository}. Update the studio, "
             f"or download the model to a folder and name it in STUDIO_SOURCES, as {card.name!r}."
         )
     return (

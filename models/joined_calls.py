@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.utils import _pytree as trees
 
-SHARED = frozenset({"control_hidden_states_scale"})
+SHARED = frozenset({"control_hidden_states_scale", "padding_mask"})
 """Arguments that are of no clip in particular, whatever their length is."""
 
 SEVERAL = frozenset({"encoder_hidden_states", "encoder_hidden_states_image"})

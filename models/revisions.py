@@ -42,5 +42,5 @@ REVISIONS = {
 
 
 def pinned(card: ModelCard) -> ModelCard:
-    """The card with the commit of its repository, if one is known."""
-    return replace(card, revision=REVISIONS.get(card.source, ""))
+    """The card with the commit of its repository, if one is known, or else the branch that it names."""
+    return replace(card, revision=REVISIONS.get(card.source, card.revision))

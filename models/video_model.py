@@ -29,7 +29,7 @@ class ModelCard:
         source: local folder or hub id.
         parts: what of which hub repositories is downloaded, as file patterns by hub id, where the pipeline is
             gathered from several; empty for one repository in the diffusers format.
-        revision: pinned revision on the hub; empty for a local folder, or for the hub's main branch.
+        revision: commit or branch on the hub; empty for a local folder, or for the hub's main branch.
         licence: SPDX name or link of the weights' licence.
         gated: whether the hub asks to accept the licence before it hands out the weights.
         parameters_b: parameters of the denoising network, in billions, as its authors name it; 0 if unknown.
@@ -113,6 +113,11 @@ class ModelCard:
     memory_gb: float = 1.0
     max_prompt_chars: int = 2000
     notes: str = ""
+
+    @property
+    def revision_name(self) -> str:
+        """The first eight digits of a commit, or the name of a branch."""
+        return self.revision if "/" in self.revision else self.revision[:8]
 
     def check_num_frames(self, num_frames: int) -> int:
         """Return `num_frames` if it is a legal length.

@@ -12,8 +12,6 @@ NOT_OFFERED = {
     "Pyramid-Flow": "diffusers has no pipeline for its network.",
     "CausVid, Self-Forcing, Rolling-Forcing": "they generate causally with a cache of keys and values, which "
     "diffusers' Wan pipelines do not.",
-    "Cosmos-Predict2.5": "diffusers' pipeline does not run without NVIDIA's safety checker, which its "
-    "licence demands: a package and weights of their own, which the studio does not install.",
     "Helios Mid and Distilled": "their pipeline goes through stages of rising resolution, so a preview would "
     "not be a clip of the chunk's size; Helios Base is offered.",
     "HunyuanVideo image to video, 33 channels": "its pipeline cuts off the first four frames, where a chunk "

@@ -21,6 +21,9 @@ class Family(Protocol):
     def pipeline_class(self, card: ModelCard) -> type[Any]:
         """The pipeline class that loads the checkpoint; without it, diffusers' class of the card's name."""
 
+    def check_installed(self, card: ModelCard) -> None:
+        """Raises `InputError` if a package is missing, before anything is downloaded; without it, none is."""
+
     def reading(self, pipeline: Any, prompt: str) -> tuple[str, dict[str, str]]:
         """The prompt as it is encoded, and words that were read as others; without it, nothing is changed."""
 
@@ -65,6 +68,7 @@ def _named(card: ModelCard) -> type[Any]:
 
 DEFAULTS: dict[str, Any] = {
     "pipeline_class": _named,
+    "check_installed": lambda card: None,
     "reading": lambda pipeline, prompt: (prompt, {}),
     "variant": lambda pipeline, conditioning: pipeline,
     "result": lambda output, conditioning: output.frames,

@@ -5,6 +5,15 @@ import pytest
 
 from models.diffusers_run import DiffusersModel
 from tests.contract.cases import CARDS, KINDS, tiny
+from tests.contract.tiny.cosmos import install_checker
+
+
+@pytest.fixture(scope="session", autouse=True)
+def safety_checker():
+    """What NVIDIA's licence asks for, without its weights."""
+    with pytest.MonkeyPatch.context() as patch:
+        install_checker(patch)
+        yield
 
 
 @pytest.fixture(scope="session")

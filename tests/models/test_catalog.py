@@ -50,8 +50,8 @@ def test_every_clip_can_be_continued_by_its_model_or_by_its_partner(model):
 
 
 @pytest.mark.parametrize("model", CARDS.values(), ids=CARDS)
-def test_a_revision_is_a_commit_or_left_to_the_hub(model):
-    assert re.fullmatch("([0-9a-f]{40})?", model.revision)
+def test_a_revision_is_a_commit_or_a_branch_or_left_to_the_hub(model):
+    assert re.fullmatch("([0-9a-f]{40}|diffusers/.+)?", model.revision)
 
 
 def test_every_pinned_repository_is_one_that_is_offered():

@@ -150,6 +150,12 @@ def test_a_gated_model_says_where_its_licence_is_accepted(hub):
         download.fetch(GATED)
 
 
+def test_a_gated_part_of_a_model_says_where_its_own_licence_is_accepted(hub):
+    parts = {"someone/far": download.FILES, "someone/shut": ("*",)}
+    with pytest.raises(InputError, match=r"Accept it at huggingface\.co/someone/shut"):
+        download.fetch(dataclasses.replace(MODEL, parts=parts))
+
+
 def test_a_pinned_model_is_fetched_at_its_commit(hub):
     pinned = dataclasses.replace(MODEL, revision=COMMIT)
     assert download.fetch(pinned).name == COMMIT
