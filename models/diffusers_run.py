@@ -53,6 +53,13 @@ def shifted(scheduler: Any, shift: float) -> Any:
     return type(scheduler).from_config(scheduler.config, **{name: shift})
 
 
+def authors_scheduler(name: str, scheduler: Any) -> Any:
+    """The scheduler of that class, with the settings of the one that the checkpoint names."""
+    import diffusers
+
+    return getattr(diffusers, name).from_config(scheduler.config, timestep_spacing="trailing")
+
+
 def to_frames(video: Any) -> Frames:
     """`[1, T, H, W, 3]` floats in `[0, 1]` as a pipeline gives them -> `[T, H, W, 3]` uint8."""
     frames = np.asarray(video, dtype=np.float32)[0]
@@ -272,6 +279,8 @@ class DiffusersModel(VideoModel):
             why = f"{where.reason} Its steps are not cached, because the step cache does not know it."
             where = replace(where, cache=0.0, reason=why)
         pipeline = weights.load_pipeline(pipeline_class, card, source, dtype, where.storage, networks)
+        if card.scheduler:
+            pipeline.scheduler = authors_scheduler(card.scheduler, pipeline.scheduler)
         if card.shift is not None:
             pipeline.scheduler = shifted(pipeline.scheduler, card.shift)
         return cls(card, place(pipeline, where), where.reason, threads, tiny_decoder)

@@ -6,6 +6,7 @@ keep its memory from the video model.
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,6 +19,7 @@ import torch
 from models import download, placement, weights
 from models.clip import Frames
 from models.continuation import cover
+from models.errors import InputError
 from models.memory import give_freed_memory_back
 from models.placing import place
 from models.revisions import pinned
@@ -35,7 +37,7 @@ IMAGE_MODEL = pinned(
         fps=1,
         height=512,
         width=512,
-        size_multiple=8,
+        size_multiple=16,
         max_side=1024,
         frame_stride=1,
         frame_offset=0,
@@ -88,14 +90,16 @@ def draw(
         `[H, W, 3]` uint8.
 
     Raises:
-        InputError: if the prompt is empty, the steps are outside their limits, or weights are missing.
+        InputError: if the prompt is empty, the steps are outside their limits, weights are missing, or the
+            image model's safety checker refuses what it drew.
     """
-    steps = IMAGE_MODEL.num_inference_steps if num_inference_steps is None else num_inference_steps
-    IMAGE_MODEL.check_steps(steps)
+    if num_inference_steps is not None:
+        IMAGE_MODEL.check_steps(num_inference_steps)
     prompt = IMAGE_MODEL.check_prompt(prompt)
     wanted = size or (card.height, card.width)
-    height, width = drawing_size(*wanted)
     pipeline = load(source, device, tell)
+    height, width = drawing_size(*wanted, own_side(pipeline))
+    steps = num_inference_steps or own_steps(pipeline)
 
     def after(_: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
         if tell is not None:
@@ -103,7 +107,7 @@ def draw(
         return tensors
 
     with torch.no_grad():
-        image = pipeline(
+        drawn = pipeline(
             prompt,
             negative_prompt=negative_prompt.strip() or None,
             height=height,
@@ -112,16 +116,40 @@ def draw(
             generator=torch.Generator("cpu").manual_seed(seed),
             output_type="np",
             callback_on_step_end=after,
-        ).images[0]
+        )
     del pipeline
     give_freed_memory_back()  # before the video model is placed by what is free
-    return cover((image * 255).round().astype(np.uint8), *wanted)
+    if any(getattr(drawn, "nsfw_content_detected", None) or []):  # the picture is black then
+        raise InputError(
+            "The image model's safety checker refuses the picture that it drew. Take another seed, or "
+            "other words."
+        )
+    return cover((drawn.images[0] * 255).round().astype(np.uint8), *wanted)
 
 
-def drawing_size(height: int, width: int) -> tuple[int, int]:
-    """Height and width to draw at: the shape asked for, the image model's area, multiples of eight."""
+def own_side(pipeline: Any) -> int:
+    """Side in pixels of the square pictures that a text-to-image pipeline was trained on."""
+    cells = getattr(pipeline, "default_sample_size", None)  # where the first Stable Diffusion has none
+    if cells is None and hasattr(pipeline, "unet"):
+        cells = pipeline.unet.config.sample_size
+    return int(cells * pipeline.vae_scale_factor) if isinstance(cells, int) else IMAGE_MODEL.height
+
+
+def own_steps(pipeline: Any) -> int:
+    """The pipeline's default number of steps."""
+    default = inspect.signature(pipeline.__call__).parameters["num_inference_steps"].default
+    return default if isinstance(default, int) else IMAGE_MODEL.num_inference_steps
+
+
+def drawing_size(height: int, width: int, side: int = IMAGE_MODEL.height) -> tuple[int, int]:
+    """Height and width to draw at: the shape asked for, the image model's area, multiples of 16 pixels.
+
+    Args:
+        height, width: of the shape.
+        side: of the square pictures that the image model was trained on.
+    """
     multiple = IMAGE_MODEL.size_multiple
-    scale = min(1.0, (IMAGE_MODEL.height * IMAGE_MODEL.width / (height * width)) ** 0.5)
+    scale = side / (height * width) ** 0.5
     rows, columns = (max(multiple, round(side * scale / multiple) * multiple) for side in (height, width))
     return rows, columns
 

@@ -15,6 +15,8 @@ OFFLOADS: tuple[Offload, ...] = get_args(Offload)
 
 ACTIVATIONS = 5.0
 """GiB that a step and the decoder need beside the weights of one part, at the sizes of the cards."""
+DECODER = 12.0
+"""GiB beside a large model's weights below which its decoder takes tiles."""
 BYTES: dict[Storage, float] = {"float8": 1.0, "int8": 1.0, "nf4": 0.5}
 """Of a weight of the network, in the ways of storage that narrow it."""
 LAYERS = 6.0
@@ -120,7 +122,8 @@ def choose(
     offload, storage, how = _fit(card, machine, dtype, wishes.storage, rounded=rounded)
     if wishes.offload or wishes.storage:
         offload, how = wishes.offload or offload, "as it was set by hand"
-    tight = card.tiling or offload != "none"
+    room = (machine.cuda_memory_gb or 0.0) - card.memory_gb
+    tight = card.tiling or offload != "none" or (card.memory_gb > 4 and room < DECODER)
     return Placement(
         device=wishes.device or "cuda",
         dtype=dtype,

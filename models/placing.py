@@ -10,7 +10,7 @@ from typing import Any
 
 from models.errors import InputError
 from models.memory import keep_freed_memory
-from models.placement import Placement
+from models.placement import Placement, this_machine
 from models.step_cache import cache_steps
 from models.weights import NETWORKS
 
@@ -74,6 +74,8 @@ def _offload_layers(pipeline: Any, placement: Placement, disk: Path | None) -> A
     from diffusers.hooks import apply_group_offloading
 
     folder = _layers_folder(pipeline, disk) if placement.offload == "disk" else None
+    streams = placement.device.startswith("cuda")
+    sparing = streams and short_of_memory(pipeline, this_machine().ram_gb)
     for name, part in pipeline.components.items():
         if isinstance(part, torch.nn.Module):
             on_disk = folder is not None and name in NETWORKS
@@ -81,10 +83,23 @@ def _offload_layers(pipeline: Any, placement: Placement, disk: Path | None) -> A
                 part,
                 onload_device=torch.device(placement.device),
                 offload_type="leaf_level",
-                use_stream=placement.device.startswith("cuda"),
+                use_stream=streams,
+                low_cpu_mem_usage=sparing,
                 offload_to_disk_path=str(folder / name) if folder is not None and on_disk else None,
             )
     return pipeline
+
+
+def short_of_memory(pipeline: Any, free_gb: float) -> bool:
+    """Whether main memory may not hold a second copy of the weights in pages that stay where they are.
+
+    Layers are fetched quicker from such pages, and torch gives each weight a power of two of them.
+    """
+    import torch
+
+    parts = [part for part in pipeline.components.values() if isinstance(part, torch.nn.Module)]
+    size = sum(weight.nbytes for part in parts for weight in part.parameters())
+    return free_gb * 2**30 < 1.7 * size
 
 
 def _layers_folder(pipeline: Any, disk: Path | None) -> Path:

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from accelerate.utils import find_device, send_to_device
+from torch.utils import _pytree as trees
 
 from models.conditioning import Lora
 
@@ -24,10 +25,11 @@ class PromptMemory:
     Args:
         pipeline: any diffusers pipeline.
         entries: calls that are remembered, >= 1.
+        most_bytes: of all that is remembered; the last one stays whatever its size.
     """
 
-    def __init__(self, pipeline: Any, entries: int = 16) -> None:
-        self._pipeline, self._entries = pipeline, entries
+    def __init__(self, pipeline: Any, entries: int = 16, most_bytes: int = 2**30) -> None:
+        self._pipeline, self._entries, self._most_bytes = pipeline, entries, most_bytes
         self._known: OrderedDict[Hashable, Any] = OrderedDict()
 
     @contextmanager
@@ -51,8 +53,7 @@ class PromptMemory:
             if asked not in self._known:
                 given = encode(*args, **kwargs)
                 self._known[asked] = find_device(given), send_to_device(given, "cpu")
-                if len(self._known) > self._entries:
-                    self._known.popitem(last=False)
+                self._forget()
                 return given
             self._known.move_to_end(asked)
             device, embeds = self._known[asked]
@@ -63,3 +64,15 @@ class PromptMemory:
             yield
         finally:
             del self._pipeline.encode_prompt
+
+    def _forget(self) -> None:
+        """Let go of what was not used for longest, until the rest is small enough."""
+        sizes = [_size(embeds) for _, embeds in self._known.values()]
+        while len(self._known) > 1 and (len(self._known) > self._entries or sum(sizes) > self._most_bytes):
+            self._known.popitem(last=False)
+            sizes = sizes[1:]
+
+
+def _size(embeds: Any) -> int:
+    """Bytes of all tensors in what an encoder gave."""
+    return sum(leaf.nbytes for leaf in trees.tree_leaves(embeds) if isinstance(leaf, torch.Tensor))

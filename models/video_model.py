@@ -50,6 +50,7 @@ class ModelCard:
         takes_guidance, takes_negative: whether guidance can be chosen, and whether a negative prompt is read.
         negative_prompt: the authors' own, which the page and the command line begin with.
         evaluations: how often a step evaluates the network, with guidance above 1 and without.
+        scheduler: class of the authors' scheduler (trailing timesteps), where the checkpoint names another.
         shift: the authors' timestep shift of the flow; None keeps the checkpoint's own.
         precise: parts of the pipeline that stay in 32 bits, as the authors have them.
         options: further arguments of the pipeline's call with the authors' values, by name.
@@ -97,6 +98,7 @@ class ModelCard:
     takes_negative: bool = True
     negative_prompt: str = ""
     evaluations: tuple[int, int] = (2, 1)
+    scheduler: str = ""
     shift: float | None = None
     precise: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict, hash=False)

@@ -1,6 +1,8 @@
 """CogVideoX and CogVideoX1.5.
 
-Sources: the table of models and the licence section of github.com/zai-org/CogVideo; diffusers' own defaults.
+Sources: the table of models, the licence section and the command-line demo of github.com/zai-org/CogVideo;
+diffusers' own defaults. The demo gives the models of 5B another scheduler than their checkpoints name, and
+dynamic guidance with it.
 """
 
 from dataclasses import replace
@@ -40,6 +42,9 @@ TEXT_5B = ModelCard(
     steps_left_out=unfinished_steps(100),
     preview_steps=8,
     guidance_scale=6.0,
+    scheduler="CogVideoXDPMScheduler",
+    options={"use_dynamic_cfg": True},
+    tiling=True,
     takes_image=False,
     prefix_frames=0,
     partner="cogvideox-5b-i2v",
@@ -55,7 +60,6 @@ IMAGE_5B = replace(
     source="THUDM/CogVideoX-5b-I2V",
     licence="https://huggingface.co/THUDM/CogVideoX-5b-I2V/blob/main/LICENSE",
     fixed_size=True,
-    options={"use_dynamic_cfg": True},
     takes_text=False,
     takes_image=True,
     prefix_frames=1,
@@ -88,6 +92,9 @@ CARDS = (
         source="THUDM/CogVideoX-2b",
         licence="Apache-2.0",
         parameters_b=2,
+        scheduler="",
+        options={},
+        float16=True,
         memory_gb=20,
         notes="The small one; its clips are continued by the 5B image model.",
     ),

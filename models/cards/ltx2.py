@@ -30,6 +30,7 @@ CARDS = (
         options={"use_cross_timestep": False, "spatio_temporal_guidance_blocks": [29]},  # as LTX-2.0 had it
         takes_last_image=True,
         prefix_frames=17,
+        tiling=True,
         text_encoder_gb=24,
         memory_gb=72,
         notes="Makes sound along with the pictures, which is not kept; continues from the last 17 frames.",

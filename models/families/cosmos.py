@@ -17,15 +17,20 @@ from models.errors import InputError
 from models.video_model import ModelCard
 
 
+def checker_is_there() -> bool:
+    """Whether diffusers finds NVIDIA's package."""
+    from diffusers.utils import is_cosmos_guardrail_available
+
+    return bool(is_cosmos_guardrail_available())
+
+
 def check_installed(card: ModelCard) -> None:
     """The safety checker is a package of its own.
 
     Raises:
         InputError: if it is not there.
     """
-    import diffusers
-
-    if not diffusers.utils.is_cosmos_guardrail_available():
+    if not checker_is_there():
         raise InputError(
             f"The licence of {card.title} asks for NVIDIA's safety checker, which is not installed: "
             '.venv/bin/pip install -e ".[cosmos]".'

@@ -4,13 +4,15 @@ import dataclasses
 
 import numpy as np
 import pytest
+from diffusers import StableDiffusionPipeline
+from diffusers.pipelines.stable_diffusion import StableDiffusionPipelineOutput
 from PIL import Image
 from typer.testing import CliRunner
 
 from models import download
 from models.catalog import card
 from models.errors import InputError
-from models.guide_image import _as_large_as, draw, drawing_size
+from models.guide_image import _as_large_as, draw, drawing_size, load, own_side, own_steps
 from models.placement import Wishes
 from studio.cli import app
 from tests.tiny_image import tiny_stable_diffusion
@@ -40,12 +42,25 @@ def test_prompt_and_seed_determine_the_picture(source):
     assert (first != picture(source, prompt="a boat at sea")).any()
 
 
+@pytest.mark.parametrize("side", [512, 1024])
 @pytest.mark.parametrize(("height", "width"), [(128, 128), (480, 720), (720, 1280), (1280, 720)])
-def test_it_is_drawn_in_the_shape_of_the_clip_at_no_more_than_the_image_models_area(height, width):
-    drawn_height, drawn_width = drawing_size(height, width)
-    assert drawn_height % 8 == drawn_width % 8 == 0
+def test_it_is_drawn_in_the_shape_of_the_clip_at_the_image_models_area(height, width, side):
+    drawn_height, drawn_width = drawing_size(height, width, side)
+    assert drawn_height % 16 == drawn_width % 16 == 0
     assert drawn_height / drawn_width == pytest.approx(height / width, rel=0.05)
-    assert drawn_height * drawn_width < 512 * 512 * 1.05
+    assert drawn_height * drawn_width == pytest.approx(side**2, rel=0.05)
+
+
+def test_size_and_steps_are_those_of_the_image_model(source):
+    pipeline = load(source, "cpu")
+    assert (own_side(pipeline), own_steps(pipeline)) == (16, 50)  # 8 latent pixels of 2, as it was saved
+
+
+def test_a_picture_that_the_safety_checker_blackens_is_no_guide(source, monkeypatch):
+    refused = StableDiffusionPipelineOutput(images=np.zeros((1, 16, 16, 3)), nsfw_content_detected=[True])
+    monkeypatch.setattr(StableDiffusionPipeline, "__call__", lambda *_, num_inference_steps=50, **__: refused)
+    with pytest.raises(InputError, match="safety checker refuses the picture"):
+        picture(source)
 
 
 def test_wishes_for_the_video_models_network_are_not_those_of_the_image_model(source):

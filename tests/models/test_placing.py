@@ -14,7 +14,7 @@ from models.diffusers_run import DiffusersModel
 from models.errors import InputError
 from models.families import family
 from models.placement import Placement, Wishes
-from models.placing import place
+from models.placing import place, short_of_memory
 from models.weights import load_pipeline
 from tests.contract.cases import tiny
 from tests.models.tiny_wan import tiny_wan, wan_arguments
@@ -58,6 +58,14 @@ def test_freed_memory_is_kept_where_the_model_runs_on_the_cpu(device, kept, monk
     monkeypatch.setattr("models.placing.keep_freed_memory", lambda: calls.append(True))
     place(tiny_wan(), Placement(device, "float32", ""))
     assert bool(calls) is kept
+
+
+def test_pages_that_stay_where_they_are_are_taken_only_where_memory_has_room():
+    pipeline = tiny_wan()
+    parts = (pipeline.transformer, pipeline.vae)
+    size = sum(weight.nbytes for part in parts for weight in part.parameters()) / 2**30
+    assert short_of_memory(pipeline, 1.5 * size)
+    assert not short_of_memory(pipeline, 2 * size)
 
 
 @pytest.mark.parametrize("name", ["wan2.2-t2v-a14b", "ltx-0.9.5"])

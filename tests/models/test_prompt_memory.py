@@ -50,6 +50,18 @@ def test_the_prompt_not_used_for_longest_is_forgotten(pipeline: Encoder) -> None
     assert pipeline.asked == ["a fox", "a cat", "a dog", "a cat"]
 
 
+def test_large_embeds_are_forgotten_sooner_but_the_last_ones_stay(pipeline: Encoder) -> None:
+    with PromptMemory(pipeline, most_bytes=16).used():  # two prompts of two float32 each
+        for prompt in ("a fox", "a cat", "a dog", "a cat", "a fox"):
+            pipeline.encode_prompt(prompt)
+    assert pipeline.asked == ["a fox", "a cat", "a dog", "a fox"]
+    pipeline.asked.clear()
+    with PromptMemory(pipeline, most_bytes=1).used():
+        for prompt in ("a fox", "a fox"):
+            pipeline.encode_prompt(prompt)
+    assert pipeline.asked == ["a fox"]
+
+
 def test_what_is_no_plain_value_is_not_remembered(pipeline: Encoder) -> None:
     with PromptMemory(pipeline).used():
         for _ in range(2):

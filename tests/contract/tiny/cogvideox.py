@@ -5,7 +5,7 @@ from pathlib import Path
 
 import diffusers
 import torch
-from diffusers import AutoencoderKLCogVideoX, CogVideoXDPMScheduler, CogVideoXTransformer3DModel
+from diffusers import AutoencoderKLCogVideoX, CogVideoXDDIMScheduler, CogVideoXTransformer3DModel
 
 from models.video_model import ModelCard
 from tests.tiny_text import t5_encoder, t5_tokenizer
@@ -21,7 +21,7 @@ def save(folder: Path, card: ModelCard) -> ModelCard:
         text_encoder=t5_encoder(),
         vae=_vae(),
         transformer=_transformer(from_image, learned=card.fixed_size, paired=card.frame_stride == 16),
-        scheduler=CogVideoXDPMScheduler(
+        scheduler=CogVideoXDDIMScheduler(
             prediction_type="v_prediction", timestep_spacing="trailing", rescale_betas_zero_snr=True
         ),
     ).save_pretrained(folder)

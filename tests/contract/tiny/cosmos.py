@@ -3,7 +3,6 @@
 import dataclasses
 from pathlib import Path
 
-import diffusers
 import numpy as np
 import pytest
 import torch
@@ -11,6 +10,7 @@ from diffusers import Cosmos2_5_PredictBasePipeline, CosmosTransformer3DModel, U
 from diffusers.pipelines.cosmos import pipeline_cosmos2_5_predict
 from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
+from models.families import cosmos
 from models.video_model import ModelCard
 from tests.tiny_language import spelling_tokenizer
 from tests.tiny_wan_vae import wan_vae
@@ -46,7 +46,7 @@ class SafetyChecker(torch.nn.Module):
 def install_checker(patch: pytest.MonkeyPatch) -> None:
     """Let diffusers find a safety checker; the package's own loads several GB from the hub."""
     patch.setattr(pipeline_cosmos2_5_predict, "CosmosSafetyChecker", SafetyChecker)
-    patch.setattr(diffusers.utils, "is_cosmos_guardrail_available", lambda: True)
+    patch.setattr(cosmos, "checker_is_there", lambda: True)
 
 
 def save(folder: Path, card: ModelCard) -> ModelCard:

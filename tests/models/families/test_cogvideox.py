@@ -56,6 +56,13 @@ def test_a_finished_run_from_an_image_is_the_plain_call(image, begin, picture, p
     np.testing.assert_array_equal(begin(image, image.encode("a fox", guide=guide)).finish().frames, expected)
 
 
+def test_the_larger_models_have_their_authors_scheduler_and_the_small_one_its_own(text, image, paired):
+    assert isinstance(text._pipeline.scheduler, CogVideoXDDIMScheduler)
+    for model in (image, paired):
+        assert isinstance(model._pipeline.scheduler, CogVideoXDPMScheduler)
+        assert model._pipeline.scheduler.config.timestep_spacing == "trailing"
+
+
 def test_lengths_that_the_autoencoder_would_change_are_refused(text, plain_call):
     """It decodes an even number of latent frames to four each: 13 frames asked for come back as 16."""
     made = plain_call(

@@ -1,11 +1,10 @@
 """What is peculiar to Cosmos-Predict2.5, on a tiny random pipeline of its class."""
 
-import diffusers
 import numpy as np
 import pytest
 from PIL import Image
 
-from models import download
+from models import download, families
 from models.catalog import load_model
 from models.errors import InputError
 from tests.contract.tiny.cosmos import REFUSED, install_checker
@@ -64,7 +63,7 @@ def test_previews_are_looked_over_as_clips_are(cosmos, begin):
 
 
 def test_a_missing_safety_checker_is_told_before_anything_is_downloaded(monkeypatch):
-    monkeypatch.setattr(diffusers.utils, "is_cosmos_guardrail_available", lambda: False)
+    monkeypatch.setattr(families.cosmos, "checker_is_there", lambda: False)
     monkeypatch.setattr(download, "fetch", None)
     with pytest.raises(InputError, match=r"pip install -e .*\[cosmos\]"):
         load_model("cosmos-2.5-2b", device="cpu")
