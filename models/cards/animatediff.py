@@ -41,7 +41,7 @@ PLAIN = ModelCard(
     float16=True,
     text_encoder_gb=0.3,
     memory_gb=10,
-    notes="Small and quick, from words alone; an image model continues the clip.",
+    notes="Small and quick, from words alone, the first 75 or so of a prompt; an image model continues it.",
 )
 FREE_INIT = replace(
     PLAIN,
