@@ -96,8 +96,7 @@ def draw(
     if num_inference_steps is not None:
         IMAGE_MODEL.check_steps(num_inference_steps)
     prompt = IMAGE_MODEL.check_prompt(prompt)
-    wanted = size or (card.height, card.width)
-    pipeline = load(source, device, tell)
+    wanted, pipeline = size or (card.height, card.width), load(source, device, tell)
     height, width = drawing_size(*wanted, own_side(pipeline))
     steps = num_inference_steps or own_steps(pipeline)
 
@@ -119,12 +118,21 @@ def draw(
         )
     del pipeline
     give_freed_memory_back()  # before the video model is placed by what is free
-    if any(getattr(drawn, "nsfw_content_detected", None) or []):  # the picture is black then
+    return cover((first_picture(drawn) * 255).round().astype(np.uint8), *wanted)
+
+
+def first_picture(drawn: Any) -> Any:
+    """The picture `[H, W, 3]`, 0..1, in what a text-to-image pipeline gave.
+
+    Raises:
+        InputError: if its safety checker refused it, in which case it is black.
+    """
+    if any(getattr(drawn, "nsfw_content_detected", None) or []):
         raise InputError(
             "The image model's safety checker refuses the picture that it drew. Take another seed, or "
             "other words."
         )
-    return cover((drawn.images[0] * 255).round().astype(np.uint8), *wanted)
+    return drawn.images[0]
 
 
 def own_side(pipeline: Any) -> int:
