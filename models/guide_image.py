@@ -96,15 +96,10 @@ def draw(
     if num_inference_steps is not None:
         IMAGE_MODEL.check_steps(num_inference_steps)
     prompt = IMAGE_MODEL.check_prompt(prompt)
-    wanted, pipeline = size or (card.height, card.width), load(source, device, tell)
+    wanted = size or (card.height, card.width)
+    pipeline = load(source, device, tell)
     height, width = drawing_size(*wanted, own_side(pipeline))
     steps = num_inference_steps or own_steps(pipeline)
-
-    def after(_: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
-        if tell is not None:
-            tell(f"drawing the first frame, step {step + 1} of {steps}")
-        return tensors
-
     with torch.no_grad():
         drawn = pipeline(
             prompt,
@@ -114,11 +109,22 @@ def draw(
             num_inference_steps=steps,
             generator=torch.Generator("cpu").manual_seed(seed),
             output_type="np",
-            callback_on_step_end=after,
+            callback_on_step_end=telling(tell, steps),
         )
     del pipeline
     give_freed_memory_back()  # before the video model is placed by what is free
     return cover((first_picture(drawn) * 255).round().astype(np.uint8), *wanted)
+
+
+def telling(tell: Callable[[str], None] | None, steps: int) -> Callable[..., dict[str, Any]]:
+    """What a pipeline calls after each of its steps."""
+
+    def after(_: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+        if tell is not None:
+            tell(f"drawing the first frame, step {step + 1} of {steps}")
+        return tensors
+
+    return after
 
 
 def first_picture(drawn: Any) -> Any:
@@ -158,7 +164,7 @@ def drawing_size(height: int, width: int, side: int = IMAGE_MODEL.height) -> tup
     """
     multiple = IMAGE_MODEL.size_multiple
     scale = side / (height * width) ** 0.5
-    rows, columns = (max(multiple, round(side * scale / multiple) * multiple) for side in (height, width))
+    rows, columns = (max(multiple, round(each * scale / multiple) * multiple) for each in (height, width))
     return rows, columns
 
 

@@ -62,6 +62,6 @@ LARGE = replace(
     parts={"nvidia/Cosmos-Predict2.5-14B": FILES, **GUARDRAIL},
     parameters_b=14,
     memory_gb=60,
-    notes="The larger one.",
+    notes="The larger one, with the same safety checker.",
 )
 CARDS = (SMALL, LARGE)

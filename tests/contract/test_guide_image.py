@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from models import download
 from models.catalog import card
 from models.errors import InputError
-from models.guide_image import _as_large_as, draw, drawing_size, load, own_side, own_steps
+from models.guide_image import _as_large_as, draw, drawing_size
 from models.placement import Wishes
 from studio.cli import app
 from tests.tiny_image import tiny_stable_diffusion
@@ -51,9 +51,17 @@ def test_it_is_drawn_in_the_shape_of_the_clip_at_the_image_models_area(height, w
     assert drawn_height * drawn_width == pytest.approx(side**2, rel=0.05)
 
 
-def test_size_and_steps_are_those_of_the_image_model(source):
-    pipeline = load(source, "cpu")
-    assert (own_side(pipeline), own_steps(pipeline)) == (16, 50)  # 8 latent pixels of 2, as it was saved
+def test_another_image_model_is_asked_for_its_own_size_and_steps(source, monkeypatch):
+    asked = {}
+
+    def call(_, prompt, num_inference_steps=20, **others):
+        asked.update(others, steps=num_inference_steps)
+        return StableDiffusionPipelineOutput(images=np.zeros((1, 16, 16, 3)), nsfw_content_detected=None)
+
+    monkeypatch.setattr(StableDiffusionPipeline, "__call__", call)
+    draw("a fox", 0, WIDE, size=(64, 64), source=source, device="cpu")
+    assert (asked["height"], asked["width"]) == (16, 16)  # 8 latent pixels of 2, as it was saved
+    assert asked["steps"] == 20
 
 
 def test_a_picture_that_the_safety_checker_blackens_is_no_guide(source, monkeypatch):

@@ -86,6 +86,11 @@ def test_a_decoder_that_needs_tiles_has_them_on_a_large_device_too():
     assert not choose(dataclasses.replace(HUGE, tiling=True), machine, Wishes(tiling=False)).tiling
 
 
+@pytest.mark.parametrize("name", ["cogvideox-2b", "cogvideox1.5-5b-i2v", "ltx-2"])
+def test_models_whose_decoder_outgrows_their_weights_have_tiles_everywhere(name):
+    assert choose(card(name), Machine(200, bfloat16=True)).tiling
+
+
 @pytest.mark.parametrize(
     ("ram_gb", "asked", "refused"), [(64, None, True), (100, None, False), (64, "cpu", False)]
 )

@@ -13,7 +13,7 @@ from models.catalog import card
 from models.diffusers_run import DiffusersModel
 from models.errors import InputError
 from models.families import family
-from models.placement import Placement, Wishes
+from models.placement import Machine, Placement, Wishes
 from models.placing import place, short_of_memory
 from models.weights import load_pipeline
 from tests.contract.cases import tiny
@@ -66,6 +66,15 @@ def test_pages_that_stay_where_they_are_are_taken_only_where_memory_has_room():
     size = sum(weight.nbytes for part in parts for weight in part.parameters()) / 2**30
     assert short_of_memory(pipeline, 1.5 * size)
     assert not short_of_memory(pipeline, 2 * size)
+
+
+@pytest.mark.parametrize(("ram_gb", "sparing"), [(0.0, True), (64.0, False)])
+def test_layers_that_wait_in_main_memory_are_not_copied_where_it_is_short(ram_gb, sparing, monkeypatch):
+    asked = []
+    monkeypatch.setattr("models.placing.this_machine", lambda: Machine(ram_gb=ram_gb))
+    monkeypatch.setattr("diffusers.hooks.apply_group_offloading", lambda part, **how: asked.append(how))
+    place(tiny_wan(), Placement("cuda", "bfloat16", "", offload="group"))
+    assert {how["low_cpu_mem_usage"] for how in asked} == {sparing}
 
 
 @pytest.mark.parametrize("name", ["wan2.2-t2v-a14b", "ltx-0.9.5"])

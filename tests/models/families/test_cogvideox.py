@@ -61,6 +61,8 @@ def test_the_larger_models_have_their_authors_scheduler_and_the_small_one_its_ow
     for model in (image, paired):
         assert isinstance(model._pipeline.scheduler, CogVideoXDPMScheduler)
         assert model._pipeline.scheduler.config.timestep_spacing == "trailing"
+        assert model.card.options == {"use_dynamic_cfg": True}  # which is for this scheduler only
+    assert not text.card.options
 
 
 def test_lengths_that_the_autoencoder_would_change_are_refused(text, plain_call):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from diffusers.pipelines.cosmos.pipeline_cosmos2_5_predict import DEFAULT_NEGATIVE_PROMPT
 from PIL import Image
 
 from models import download, families
@@ -49,6 +50,10 @@ def test_five_frames_are_two_latent_frames_that_are_known(cosmos, begin, picture
     begin(cosmos, encode(cosmos, guide=picture(cosmos, 5))).finish()
     known = calls[0]["condition_mask"][0, 0, :, 0, 0]
     assert known.tolist() == [1, 1, 0]
+
+
+def test_the_negative_prompt_of_the_card_is_that_of_the_pipeline(cosmos):
+    assert cosmos.card.negative_prompt == DEFAULT_NEGATIVE_PROMPT
 
 
 def test_a_prompt_that_the_safety_checker_refuses_is_told(cosmos):
