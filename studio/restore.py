@@ -113,13 +113,22 @@ class _Film:
         number = 0
         for number, frame in enumerate(islice(self._frames, length), start=1):
             if number == 1:
-                self.opening = frame
+                self.opening = self._checked(frame)
             self.latest.append(frame)
             yield frame
         if number < length:
             raise InputError(
                 f"{self._name} is damaged: frames are missing. Choose the film as it was exported."
             )
+
+    def _checked(self, frame: Frames) -> Frames:
+        height, width = frame.shape[:2]
+        if height % 2 or width % 2:
+            raise InputError(
+                f"{self._name} is {width}x{height}: another program has changed its size, as the studio's "
+                "films are even in both. Choose the film as it was exported."
+            )
+        return frame
 
 
 def _segment(film: _Film, store: Store, project: Project, chunk: _Chunk) -> Segment:

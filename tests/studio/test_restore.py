@@ -132,3 +132,18 @@ def test_a_recipe_that_does_not_fit_is_told_in_a_sentence_and_leaves_nothing(
     with pytest.raises(InputError, match=sentence):
         restore(film, store, 5)
     assert store.list() == []
+
+
+def test_a_film_that_another_program_made_odd_in_size_is_told_and_leaves_nothing(store, tmp_path):
+    good = export.recipe(samples.project_with_clips(Store(tmp_path / "other"), 1))
+    film, frames = tmp_path / "film.webm", samples.moving_frames(good["segments"][0]["num_frames"])
+    with av.open(str(film), "w") as container:
+        container.metadata["comment"] = json.dumps(good)
+        stream = container.add_stream("libvpx-vp9", 8)
+        stream.height, stream.width = 31, 33
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame[:31, :33]))))
+        container.mux(stream.encode())
+    with pytest.raises(InputError, match="33x31"):
+        restore(film, store, 5)
+    assert store.list() == []
