@@ -113,7 +113,7 @@ class _Film:
         number = 0
         for number, frame in enumerate(islice(self._frames, length), start=1):
             if number == 1:
-                self.opening = self._checked(frame)
+                self.opening = self._even(frame)
             self.latest.append(frame)
             yield frame
         if number < length:
@@ -121,7 +121,7 @@ class _Film:
                 f"{self._name} is damaged: frames are missing. Choose the film as it was exported."
             )
 
-    def _checked(self, frame: Frames) -> Frames:
+    def _even(self, frame: Frames) -> Frames:
         height, width = frame.shape[:2]
         if height % 2 or width % 2:
             raise InputError(
