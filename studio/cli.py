@@ -83,15 +83,7 @@ def open_page(
     """Open the studio's page in the browser."""
     from studio.ui.launch import launch
 
-    settings = _settings(data=data, host=host, port=port)
-    try:
-        launch(settings, open_browser=True)
-    except OSError as error:
-        if "empty port" not in str(error):
-            raise
-        raise InputError(
-            f"The port {settings.port or 'from 7860 on'} is taken. Choose another with --port."
-        ) from error
+    launch(_settings(data=data, host=host, port=port), open_browser=True)
 
 
 @app.command()
@@ -105,7 +97,7 @@ def make(
     end: End = None,
     title: Annotated[str, typer.Option(help="Name of the project; by default the prompt.")] = "",
     output: Output = None,
-    model: Model = "pocket",
+    model: Model = None,
     strategy: Strategy = "k-step",
     candidates: Candidates = 4,
     preview_steps: PreviewSteps = None,

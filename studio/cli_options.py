@@ -15,7 +15,9 @@ Data = Annotated[
         "--data", metavar="DIR", help="Where projects lie (also STUDIO_DATA_DIR).", show_default=False
     ),
 ]
-Model = Annotated[str | None, typer.Option(help="Name of a model card.")]
+Model = Annotated[
+    str | None, typer.Option(help="Name of a model card; by default the film's, or else STUDIO_MODEL.")
+]
 Then = Annotated[
     list[str] | None,
     typer.Option(metavar="PROMPT", help="What happens next; may be given several times.", show_default=False),

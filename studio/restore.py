@@ -65,9 +65,13 @@ def restore(path: Path, store: Store, tail_frames: int, visitor: str = "") -> Pr
         )
     store.check_disk(4 * path.stat().st_size)
     project, film = Project(title=recipe.title or "Untitled"), _Film(path, lengths, tail_frames)
-    for chunk in recipe.segments:
-        project = with_segment(project, _segment(film, store, project, chunk))
-    store.save(project, visitor)  # what a failure above has left behind, the sweep removes
+    try:
+        for chunk in recipe.segments:
+            project = with_segment(project, _segment(film, store, project, chunk))
+        store.save(project, visitor)
+    except BaseException:
+        store.remove_unsaved(project.id)
+        raise
     return project
 
 

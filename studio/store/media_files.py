@@ -51,10 +51,6 @@ class MediaFiles:
             raise InputError("There is no such project. Choose one from the list.")
         return self._media / project_id
 
-    def folders(self) -> list[str]:
-        """Ids of all projects that have a folder."""
-        return [path.name for path in self._media.iterdir() if path.is_dir()]
-
     def path(self, project_id: str, name: str) -> Path:
         """The file of a media name.
 
@@ -98,10 +94,11 @@ class MediaFiles:
         shutil.rmtree(self.folder(project_id), ignore_errors=True)
 
     def sweep(self, project_id: str, kept: frozenset[str], min_age: float) -> int:
-        """Remove files of a project that are not among `kept` and at least `min_age` seconds old."""
+        """Remove media files of a project that are not among `kept` and at least `min_age` seconds old."""
         removed = 0
         for path in _files(self.folder(project_id)):
-            if path.name not in kept and _age(path) >= min_age:
+            ours = path.name.startswith(UNFINISHED) or _MEDIA_NAME.fullmatch(path.name)
+            if ours and path.name not in kept and _age(path) >= min_age:
                 path.unlink(missing_ok=True)
                 removed += 1
         return removed
@@ -117,12 +114,6 @@ class MediaFiles:
         """The media name of the film that was exported last, if there is one."""
         films = [path for path in _files(self.folder(project_id)) if path.name.startswith("film-")]
         return frozenset(path.name for path in sorted(films, key=_age)[:1])
-
-    def remove_empty_folder(self, project_id: str) -> None:
-        """Remove the folder of a project if it holds nothing."""
-        folder = self.folder(project_id)
-        if folder.is_dir() and not any(folder.iterdir()):
-            folder.rmdir()
 
     def check_disk(self, needed: int) -> None:
         """Check that `needed` bytes can be written and the reserve is still free.

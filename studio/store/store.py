@@ -150,6 +150,10 @@ class Store:
         """
         return self._files.write(project_id, suffix, writer, name)
 
+    def remove_unsaved(self, project_id: str) -> None:
+        """Remove the media files of a project that could not be completed and was never saved."""
+        self._files.remove_folder(project_id)
+
     def remove_media(self, project_id: str, names: Iterable[str]) -> None:
         """Remove media files of a project that no row refers to any more."""
         for name in names:
@@ -174,25 +178,24 @@ class Store:
     def sweep(self, project_id: str | None = None, min_age: float = 3600.0) -> int:
         """Remove media files that no row refers to: what a crash left, old films, previews nobody keeps.
 
+        Folders of which the database knows nothing stay: it may be a copy older than they are, or a new one,
+        and the films in them bring their projects back.
+
         Args:
-            project_id: of one project; by default of all, and the folders of projects that are gone.
+            project_id: of one project; by default of all.
             min_age: seconds; younger files may belong to another process that has yet to write their row.
 
         Returns:
             How many files were removed.
         """
-        known = {summary.id for summary in self.list()}
+        known = [summary.id for summary in self.list()]
         removed = 0
-        for found in [project_id] if project_id else self._files.folders():
-            try:
-                kept: frozenset[str] = frozenset()
-                if found in known:  # the newest film's place has been told
-                    kept = media_names(self.load(found)) | self._files.newest_film(found)
-                removed += self._files.sweep(found, kept, min_age)
+        for found in known if project_id is None else {project_id} & set(known):
+            try:  # the newest film's place has been told
+                kept = media_names(self.load(found)) | self._files.newest_film(found)
             except InputError:
                 continue  # a project that cannot be read keeps its files
-            if found not in known:
-                self._files.remove_empty_folder(found)
+            removed += self._files.sweep(found, kept, min_age)
         return removed
 
     # Jobs and timings

@@ -3,6 +3,7 @@
 import os
 from typing import Any
 
+from studio.errors import InputError
 from studio.settings import Settings, read_settings
 from studio.studio import Studio
 from studio.ui.live import ASSETS, script
@@ -16,15 +17,27 @@ def launch(settings: Settings | None = None, *, open_browser: bool = False) -> N
     Args:
         settings: every option; None reads the environment.
         open_browser: show the page in a browser.
+
+    Raises:
+        InputError: if there is no model of the name that is chosen at first, or the port is taken.
     """
     settings = settings or read_settings()
     with Studio(settings) as studio:
-        build(studio).launch(
-            server_name="0.0.0.0" if "SPACE_ID" in os.environ else settings.host,
-            server_port=settings.port,
-            inbrowser=open_browser,
-            **options(settings),
-        )
+        studio.card(settings.model)
+        try:
+            build(studio).launch(
+                server_name="0.0.0.0" if "SPACE_ID" in os.environ else settings.host,
+                server_port=settings.port,
+                inbrowser=open_browser,
+                **options(settings),
+            )
+        except OSError as error:
+            if "empty port" not in str(error):
+                raise
+            raise InputError(
+                f"The port {settings.port or 'from 7860 on'} is taken. Choose another with --port or "
+                "STUDIO_PORT."
+            ) from error
 
 
 def options(settings: Settings) -> dict[str, Any]:

@@ -39,6 +39,7 @@ class Look:
         first_frame: the guide image that was drawn for a film that has not begun, or None.
         film: address of the film, or None.
         saved: address of the film in the format that was asked for just now, or None.
+        asked: the turn at which it was asked for, as the same file may be saved twice.
         trouble: a sentence about work that failed since the last look; empty if none did.
     """
 
@@ -50,6 +51,7 @@ class Look:
     first_frame: FirstFrame | None = None
     film: str | None = None
     saved: str | None = None
+    asked: int = 0
     trouble: str = ""
 
     def url(self, name: str) -> str:
@@ -86,14 +88,14 @@ def look(studio: Studio, where: Where) -> Look:
     }
     live = studio.live(project_id) if job else None
     first = None if project.head else studio.first_frame(project_id)
-    film, saved, trouble = None, None, trouble_of(studio, str(where.get("job") or ""), job_id)
+    film, saved, asked, trouble = None, None, 0, trouble_of(studio, str(where.get("job") or ""), job_id)
     try:
         film = file_url(studio.export(project_id)) if project.head else None
         if kind := str(where.get("save") or ""):
-            saved = file_url(studio.export(project_id, kind))
+            saved, asked = file_url(studio.export(project_id, kind)), int(where.get("turn") or 0)
     except InputError as problem:
         trouble = trouble or str(problem)
-    return Look(studio, now, project, job, live, first, film, saved, trouble)
+    return Look(studio, now, project, job, live, first, film, saved, asked, trouble)
 
 
 def elsewhere(where: Where, project_id: str = "") -> Where:

@@ -16,17 +16,20 @@ if TYPE_CHECKING:
 
 Memory = dict[str, Any]
 """By project, or "" before there is one: the `request` that the inputs spell out, the `seed` as it was typed,
-and the `head` of the film that it was meant for."""
+the `head` of the film that it was meant for, and the prompt that its guide was `drawn` from, if it was."""
 MOST = 20
 
 
-def remembered(memory: Memory | None, where: Where, wanted: ChunkRequest, seed: str | None) -> Memory:
+def remembered(
+    memory: Memory | None, where: Where, wanted: ChunkRequest, seed: str | None, drawn: str | None = None
+) -> Memory:
     """The memory with what the inputs hold now; the project that was left first is forgotten first."""
     project = str(where.get("project") or "")
     entry = {
         "request": wanted.model_dump(mode="json", exclude={"prompt", "seed"}),
         "seed": seed or "",
         "head": where.get("head") or "",
+        "drawn": drawn if wanted.guide else None,
     }
     others = {key: value for key, value in (memory or {}).items() if key != project}
     return dict([*list(others.items())[-MOST + 1 :], (project, entry)])
@@ -48,10 +51,11 @@ def recalled(page: "Page", memory: Memory | None, where: Where) -> dict[Any, Any
     if entry.get("head") != (where.get("head") or ""):
         return updates  # the images were for a chunk that is made by now, and so was the cut
     updates[composer.cut] = gr.update(value=request.cut, visible=bool(where.get("head")) or request.cut)
-    drawn = page.studio.first_frame(project) if project else None
-    given = None if drawn is not None and drawn.name == request.guide else request.guide
+    first = page.studio.first_frame(project) if project else None
+    given = None if first is not None and first.name == request.guide else request.guide
+    drawn = {"drawn": entry["drawn"]} if entry.get("drawn") else {}
     images: tuple[tuple[Any, str | None, dict[str, Any]], ...] = (
-        (composer.guide, given, {}),
+        (composer.guide, given, drawn),
         (composer.ending, request.last_image, {"last": True}),
     )
     for part, name, more in images:

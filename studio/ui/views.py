@@ -154,6 +154,7 @@ def player_view(seen: Look, examples: Sequence[View]) -> View:
             "newest": seen.project.seconds - branch[-1].seconds,
             "name": file_name(seen.project.title),
             "saved": seen.saved,
+            "asked": seen.asked,
         }
     return view
 

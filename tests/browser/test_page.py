@@ -70,7 +70,7 @@ def test_the_film_is_saved_in_other_formats(server, open_page, tmp_path: Path) -
     page = open_page(server.url)
     small(page)
     make_segment(page, "A fox runs through snow")
-    for format_name, suffix in (("GIF", ".gif"), ("Editor bundle", ".otioz")):
+    for format_name, suffix in (("GIF", ".gif"), ("GIF", ".gif"), ("Editor bundle", ".otioz")):
         page.locator(".formats summary").click()
         with page.expect_download() as download:
             page.locator(".formats button", has_text=format_name).click()

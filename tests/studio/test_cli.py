@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -82,6 +83,21 @@ def told(environment, monkeypatch, capsys):
         return ended.value.code, " ".join(capsys.readouterr().err.split())
 
     return told
+
+
+@pytest.mark.parametrize("words", [("open",), ("make", "a fox")])
+def test_a_chosen_model_that_is_not_known_is_told_at_once(told, words):
+    code, said = told(*words, STUDIO_MODEL="sora")
+    assert code == 2
+    assert "There is no model called 'sora'" in said
+
+
+def test_a_taken_port_is_told(told):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        code, said = told("open", STUDIO_PORT=port, STUDIO_WARM="false")
+    assert code == 2
+    assert f"The port {port} is taken." in said
 
 
 @pytest.mark.slow

@@ -141,7 +141,24 @@ def test_the_sweep_leaves_young_files_to_whoever_is_writing_them(store):
     assert store.sweep() == 1
 
 
-def test_the_sweep_removes_the_folder_of_a_project_that_is_gone(store):
-    store.write_media("gone", ".mp4", write("x"))
+def test_the_sweep_leaves_what_the_database_knows_nothing_of(store):
+    """Whoever moves a damaged database away still has the films that bring the projects back."""
+    film = store.write_media("project", ".mp4", write("x"), name="film-" + "0" * 32 + ".mp4")
+    assert store.sweep(min_age=0) == 0
+    assert store.media_path("project", film).is_file()
+
+
+def test_the_sweep_leaves_files_of_other_names(store):
+    project = samples.project(0)
+    store.save(project)
+    store.write_media(project.id, ".mp4", write("x"))
+    holiday = store.media_dir(project.id) / "holiday 2019.mkv"
+    holiday.write_text("x")
     assert store.sweep(min_age=0) == 1
-    assert not store.media_dir("gone").exists()
+    assert holiday.is_file()
+
+
+def test_a_project_that_could_not_be_completed_leaves_no_files(store):
+    store.write_media("half", ".mp4", write("x"))
+    store.remove_unsaved("half")
+    assert not store.media_dir("half").exists()

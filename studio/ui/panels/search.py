@@ -152,7 +152,7 @@ def remember_inputs(page: "Page", how: dict[str, Any]) -> None:
 
     def remember(where: dict[str, Any], memory: dict[str, Any] | None, *values: Any) -> Any:
         try:
-            now = remembered(memory, where, request(values), values[9])
+            now = remembered(memory, where, request(values), values[9], (values[1] or {}).get("drawn"))
         except InputError:
             return gr.skip()
         return now if where.get("visit") and now != memory else gr.skip()

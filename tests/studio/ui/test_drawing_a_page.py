@@ -80,3 +80,11 @@ def test_candidates_come_back_with_undo(page, studio, film):
     studio.undo(film.id)
     assert isinstance(studio.project(film.id).gallery, Gallery)
     assert page.gallery in page.draw(drawn[page.where], "")
+
+
+def test_a_format_that_is_saved_twice_is_told_twice(page, studio, film):
+    where = page.draw({"project": film.id}, "")[page.where]
+    once = page.draw({**where, "save": "frames"}, "")
+    again = page.draw({**once[page.where], "save": "frames"}, "")
+    assert once[page.player]["saved"] == again[page.player]["saved"]
+    assert once[page.player] != again[page.player]

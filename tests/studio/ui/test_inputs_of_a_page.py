@@ -11,7 +11,7 @@ from studio.ui import layout
 from studio.ui.downloads import Downloads
 from studio.ui.memory import MOST, recalled, remembered
 from studio.ui.page import Page
-from studio.ui.panels.search import started
+from studio.ui.panels.search import guide_of, started
 
 
 @pytest.fixture
@@ -50,6 +50,15 @@ def test_an_image_is_put_back_until_its_chunk_is_made(page, studio, at, request_
     memory = remembered({}, at, request_.model_copy(update={"guide": name}), "")
     assert recalled(page, memory, at)[page.composer.guide]["name"] == name
     assert page.composer.guide not in recalled(page, memory, {**at, "head": "a chunk"})
+
+
+def test_a_drawn_image_is_put_back_with_its_prompt(page, studio, at, request_, tmp_path):
+    """After a restart the studio knows of it from the browser only; another prompt must not begin with it."""
+    Image.fromarray(np.zeros((32, 32, 3), np.uint8)).save(tmp_path / "guide.png")
+    wanted = request_.model_copy(update={"guide": studio.add_guide(at["project"], tmp_path / "guide.png")})
+    image = recalled(page, remembered({}, at, wanted, "", "a fox in the snow"), at)[page.composer.guide]
+    assert guide_of(image, "a fox in the snow") == wanted.guide
+    assert guide_of(image, "a boat on the sea") is None
 
 
 def test_a_cut_is_put_back_until_its_chunk_is_made(page, at, request_):
