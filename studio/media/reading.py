@@ -104,7 +104,7 @@ def packets(path: Path) -> Iterator[tuple[Any, Any]]:
 def opened(path: Path) -> Iterator[Any]:
     """A video file to read; nothing is written while it is open, so that every error is one of reading."""
     try:
-        with av.open(str(path)) as container:
+        with av.open(str(path.absolute())) as container:  # or it takes "fox:1.mp4" for an address
             if not container.streams.video:
                 raise InputError(f"{path.name} holds no video. Choose another file.")
             yield container

@@ -28,7 +28,7 @@ ALONE = {
     **MEANINGS,
     "guide": "Likeness to its own first frame: the lowest CLIP similarity of any frame (0 to 1)",
 }
-"""The same for a first chunk that is made from words."""
+"""The same for a chunk that begins from its words: the first one, or a new shot."""
 HEADLINES = {"search": "Searching", "pick": "Making the chosen candidate", "make": "Making the film"}
 FIRST_FRAME = "A text-to-image model draws the first frame before that"
 SCENES = "Every line of the prompt is a scene."
@@ -102,7 +102,8 @@ def gallery_view(seen: Look) -> View:
     if not candidates and not waiting:
         return {"id": None}
     best = best_of(candidates)
-    alone = gallery is not None and gallery.parent is None and gallery.request.guide is None
+    begins = gallery is not None and (gallery.parent is None or gallery.request.cut)
+    alone = begins and gallery is not None and gallery.request.guide is None
     meanings = ALONE if alone else MEANINGS
     return {
         "id": gallery.id if gallery else "coming",

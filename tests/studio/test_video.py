@@ -340,6 +340,13 @@ def test_a_file_that_is_no_video_is_told_in_a_sentence(tmp_path, data):
             read(path)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="no colons in file names there")
+def test_a_file_name_with_a_colon_is_no_address(clip, monkeypatch):
+    monkeypatch.chdir(clip.parent)
+    clip.rename("fox:1.mp4")
+    assert media.count_frames(Path("fox:1.mp4")) == len(list(moving_frames()))
+
+
 def test_a_damaged_clip_among_those_to_join_is_named(tmp_path):
     paths = clips_of(tmp_path, 2)
     paths[1].write_bytes(paths[1].read_bytes()[:500])

@@ -91,12 +91,18 @@ def test_a_person_reads_likeness_for_the_score_against_the_guide_frame() -> None
 
 
 @pytest.mark.parametrize(
-    ("parent", "meaning"), [(None, "to its own first frame"), ("chunk", "to the frame before")]
+    ("parent", "cut", "meaning"),
+    [
+        (None, False, "to its own first frame"),
+        ("chunk", False, "to the frame before"),
+        ("chunk", True, "to its own first frame"),
+    ],
 )
 def test_the_likeness_of_a_chunk_made_from_words_is_to_its_own_first_frame(
-    parent: str | None, meaning: str
+    parent: str | None, cut: bool, meaning: str
 ) -> None:
     waiting = gallery(0.5, parent=parent)
+    waiting = waiting.model_copy(update={"request": waiting.request.model_copy(update={"cut": cut})})
     scored = tuple(each.model_copy(update={"scores": {"guide": 0.9}}) for each in waiting.candidates)
     seen = look(Project(gallery=waiting.model_copy(update={"candidates": scored})))
     assert meaning in views.gallery_view(seen)["items"][0]["scores"][0]["meaning"]
