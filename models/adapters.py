@@ -33,18 +33,23 @@ class Adapters:
         wanted = tuple(loras)
         if wanted == self._active:
             return
-        for lora in wanted:
-            if lora.path not in self._names:
-                self._active = None  # until it is known again: loading a file switches it on
-                self._load(lora.path)
+        unknown = [path for path in dict.fromkeys(lora.path for lora in wanted) if path not in self._names]
+        for path in unknown:
+            self._check(path)
+        for path in unknown:
+            self._active = None  # until it is known again: loading a file switches it on
+            self._load(path)
         if wanted:
             self._pipeline.enable_lora()
             self._switch_on([self._names[lora.path] for lora in wanted], [lora.weight for lora in wanted])
-        else:
+        elif self._names:  # a pipeline that holds none may have no such method
             self._pipeline.disable_lora()
         self._active = wanted
 
-    def _load(self, path: Path) -> None:
+    def _check(self, path: Path) -> None:
+        """Refuse what needs no try, while the pipeline is as it was."""
+        from diffusers import utils
+
         if not hasattr(self._pipeline, "load_lora_weights"):
             raise InputError(f"{self._title} takes no LoRA files. Remove them, or choose another model.")
         if path.suffix != ".safetensors":
@@ -52,6 +57,10 @@ class Adapters:
         if not path.is_file():
             raise InputError(f"There is no LoRA file {path}. Put it there, or remove it from the request.")
         check_file(path, path.stem)
+        if not utils.USE_PEFT_BACKEND:
+            raise InputError('LoRA files need the package peft: .venv/bin/pip install -e ".[lora]".')
+
+    def _load(self, path: Path) -> None:
         name = f"lora_{len(self._names)}"
         try:
             for into_second in _networks_for(path, self._pipeline):
@@ -61,10 +70,6 @@ class Adapters:
         except Exception as error:  # whatever a file for another network makes the loader stumble over
             self._recover(name)
             why = str(error).splitlines()[0][:200]
-            if "PEFT" in why:
-                raise InputError(
-                    'LoRA files need the package peft: .venv/bin/pip install -e ".[lora]".'
-                ) from error
             raise InputError(f"{path.name} cannot be used with {self._title}: {why}") from error
         self._names[path] = name
 

@@ -155,3 +155,11 @@ def test_a_model_without_lora_says_so(tmp_path, files):
     model = DiffusersModel.load(card("pocket"), device="cpu", source=tmp_path)
     with pytest.raises(InputError, match="Pocket takes no LoRA"):
         model.encode("a fox", height=64, width=64, num_frames=9, loras=[Lora(files[0])])
+    model.begin(model.encode("a fox", height=64, width=64, num_frames=9), 0, 1).finish()
+
+
+def test_a_missing_package_is_told_and_the_next_run_without_files_begins(begin, files, monkeypatch):
+    monkeypatch.setattr("diffusers.utils.USE_PEFT_BACKEND", False)
+    with pytest.raises(InputError, match="need the package peft"):
+        begin(Lora(files[0])).finish()
+    begin().finish()
