@@ -2,6 +2,8 @@
 
 import shutil
 from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict
 from safetensors.torch import save_file
 
-from models.adapters import Adapters
+from models.adapters import Adapters, _networks_for
 from models.catalog import card
 from models.conditioning import Lora
 from models.diffusers_run import DiffusersRun
@@ -124,6 +126,28 @@ def test_a_pair_for_high_and_low_noise_goes_into_the_network_that_each_is_for(fi
     assert held(pipeline, "transformer_2") == ["lora_1"]
     adapters.use([Lora(files[0])])
     assert held(pipeline, "transformer") == held(pipeline, "transformer_2") == ["lora_2"]
+
+
+FIRST, SECOND = {"load_into_transformer_2": False}, {"load_into_transformer_2": True}
+
+
+@pytest.mark.parametrize(
+    ("stem", "networks"),
+    [
+        ("slow_motion", [FIRST, SECOND]),
+        ("Wan_flower_lora", [FIRST, SECOND]),
+        ("glow_v2", [FIRST, SECOND]),
+        ("highway_cam", [FIRST, SECOND]),
+        ("slowmo_high_noise", [FIRST]),
+        ("yellow_raincoat_HIGH", [FIRST]),
+        ("HighNoise", [FIRST]),
+        ("wan22_low_noise_x", [SECOND]),
+        ("plain", [FIRST, SECOND]),
+    ],
+)
+def test_high_and_low_in_a_files_name_are_words_of_their_own(stem, networks):
+    two = SimpleNamespace(transformer_2=object())
+    assert _networks_for(Path(f"{stem}.safetensors"), two) == networks
 
 
 def test_a_file_that_does_not_fit_leaves_nothing_switched_on(begin, pipeline, files, tmp_path):
