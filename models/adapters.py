@@ -23,6 +23,7 @@ class Adapters:
     def __init__(self, pipeline: Any, title: str) -> None:
         self._pipeline, self._title = pipeline, title
         self._names: dict[Path, str] = {}
+        self._tried = 0
         self._active: tuple[Lora, ...] | None = ()
 
     def use(self, loras: Sequence[Lora]) -> None:
@@ -62,7 +63,8 @@ class Adapters:
             raise InputError('LoRA files need the package peft: .venv/bin/pip install -e ".[lora]".')
 
     def _load(self, path: Path) -> None:
-        name = f"lora_{len(self._names)}"
+        name = f"lora_{self._tried}"  # never one that failed: its layers may lie on disk under that name
+        self._tried += 1
         try:
             for into_second in _networks_for(path, self._pipeline):
                 self._pipeline.load_lora_weights(

@@ -87,7 +87,29 @@ def _offload_layers(pipeline: Any, placement: Placement, disk: Path | None) -> A
                 low_cpu_mem_usage=sparing,
                 offload_to_disk_path=str(folder / name) if folder is not None and on_disk else None,
             )
+            if folder is not None and on_disk:
+                _keep_for_adapters(part, folder / name)
     return pipeline
+
+
+def _keep_for_adapters(network: Any, folder: Path) -> None:
+    """Let the layers on disk be found under the names that a LoRA gives them.
+
+    It wraps a layer, which is then called `base_layer`. diffusers takes that for a layer that has no file
+    yet, and would write one of weights that are no longer in memory.
+    """
+    from diffusers.hooks.group_offloading import _compute_group_hash
+
+    for name, _ in network.named_modules():
+        file, wrapped = (
+            folder / f"group_{_compute_group_hash(each)}.safetensors" for each in (name, f"{name}.base_layer")
+        )
+        if not file.is_file() or wrapped.exists():
+            continue
+        try:
+            wrapped.hardlink_to(file)
+        except OSError:  # a file system without links
+            shutil.copyfile(file, wrapped)
 
 
 def short_of_memory(pipeline: Any, free_gb: float) -> bool:

@@ -4,6 +4,7 @@ import shutil
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -108,6 +109,40 @@ def test_a_lora_counts_beside_a_network_in_float8(files):
     assert difference(*clips) > 0
 
 
+@pytest.mark.parametrize("links", [True, False])
+def test_a_network_on_disk_keeps_its_weights_under_a_lora(files, links, monkeypatch):
+    if not links:
+        monkeypatch.setattr(Path, "hardlink_to", Mock(side_effect=OSError("no links here")))
+    first, second = map(Lora, files)
+    how = {"seed": 0, "num_inference_steps": 1, "fps": 8}
+    clips = {}
+    for offload in ("none", "disk"):
+        pipeline = place(tiny_wan(), Placement("cpu", "float32", "", offload=offload))
+        adapters = Adapters(pipeline, "Tiny")
+        clips[offload] = [
+            DiffusersRun(pipeline, wan_arguments(), wan_decode, before=partial(adapters.use, loras), **how)
+            .finish()
+            .frames
+            for loras in ((), (first,), (), (first, second), (second,))
+        ]
+    np.testing.assert_array_equal(clips["disk"], clips["none"])
+
+
+def test_the_name_of_a_file_that_failed_is_given_to_no_other(pipeline, files, tmp_path):
+    adapters = Adapters(pipeline, "Tiny")
+    with pytest.raises(InputError, match="cannot be used with Tiny"):
+        adapters.use([Lora(misfit(tmp_path))])
+    adapters.use([Lora(files[0])])
+    assert held(pipeline, "transformer") == ["lora_1"]
+
+
+def misfit(folder):
+    """A LoRA for another network."""
+    path = folder / "other.safetensors"
+    save_file({"transformer.blocks.0.attn1.to_q.lora_A.weight": torch.ones(3, 5)}, path)
+    return path
+
+
 def held(pipeline, name):
     """The names of the files that a network holds and counts."""
     network = getattr(pipeline, name)
@@ -152,10 +187,8 @@ def test_high_and_low_in_a_files_name_are_words_of_their_own(stem, networks):
 
 def test_a_file_that_does_not_fit_leaves_nothing_switched_on(begin, pipeline, files, tmp_path):
     plain = begin().finish()
-    other = tmp_path / "other.safetensors"
-    save_file({"transformer.blocks.0.attn1.to_q.lora_A.weight": torch.ones(3, 5)}, other)
     with pytest.raises(InputError, match="cannot be used with Tiny"):
-        begin(Lora(files[0]), Lora(other)).finish()
+        begin(Lora(files[0]), Lora(misfit(tmp_path))).finish()
     np.testing.assert_array_equal(begin().finish().frames, plain.frames)
 
 
