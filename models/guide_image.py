@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import traceback
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -97,13 +98,33 @@ def draw(
         IMAGE_MODEL.check_steps(num_inference_steps)
     prompt = IMAGE_MODEL.check_prompt(prompt)
     wanted = size or (card.height, card.width)
+    words = {"prompt": prompt, "negative_prompt": negative_prompt.strip() or None}
+    try:
+        drawn = _drawn(words, seed, wanted, num_inference_steps, source, device, tell)
+    except BaseException as error:
+        _let_go(error)
+        raise
+    finally:
+        give_freed_memory_back()  # before the video model is placed by what is free
+    return cover((first_picture(drawn) * 255).round().astype(np.uint8), *wanted)
+
+
+def _drawn(
+    words: dict[str, str | None],
+    seed: int,
+    size: tuple[int, int],
+    num_inference_steps: int | None,
+    source: Path | str | None,
+    device: placement.Wishes | str | None,
+    tell: Callable[[str], None] | None,
+) -> Any:
+    """What a pipeline gives that is loaded for this call and let go of at its end."""
     pipeline = load(source, device, tell)
-    height, width = drawing_size(*wanted, own_side(pipeline))
+    height, width = drawing_size(*size, own_side(pipeline))
     steps = num_inference_steps or own_steps(pipeline)
     with torch.no_grad():
-        drawn = pipeline(
-            prompt,
-            negative_prompt=negative_prompt.strip() or None,
+        return pipeline(
+            **words,
             height=height,
             width=width,
             num_inference_steps=steps,
@@ -111,9 +132,13 @@ def draw(
             output_type="np",
             callback_on_step_end=telling(tell, steps),
         )
-    del pipeline
-    give_freed_memory_back()  # before the video model is placed by what is free
-    return cover((first_picture(drawn) * 255).round().astype(np.uint8), *wanted)
+
+
+def _let_go(error: BaseException) -> None:
+    """Empty the frames of the calls that an error ended, which hold the pipeline until it is dealt with."""
+    traceback.clear_frames(error.__traceback__)
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        len(frame.f_locals)  # before Python 3.13 what `locals()` gave stays until the next look at it
 
 
 def telling(tell: Callable[[str], None] | None, steps: int) -> Callable[..., dict[str, Any]]:

@@ -1,6 +1,8 @@
 """A guide image from words, by a tiny random Stable Diffusion pipeline."""
 
 import dataclasses
+import weakref
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from diffusers.pipelines.stable_diffusion import StableDiffusionPipelineOutput
 from PIL import Image
 from typer.testing import CliRunner
 
-from models import download
+from models import download, guide_image
 from models.catalog import card
 from models.errors import InputError
 from models.guide_image import _as_large_as, draw, drawing_size
@@ -93,6 +95,27 @@ def test_every_step_is_told_and_can_be_the_last(source):
     with pytest.raises(InterruptedError):
         draw("a fox", 0, WIDE, source=source, device="cpu", num_inference_steps=5, tell=tell)
     assert told == ["drawing the first frame, step 1 of 5", "drawing the first frame, step 2 of 5"]
+
+
+def test_a_drawing_that_is_cancelled_hands_its_memory_back_before_anyone_hears_of_it(source, monkeypatch):
+    loaded, load = [], guide_image.load
+
+    def remembering(*how):
+        pipeline = load(*how)
+        loaded.append(weakref.ref(pipeline.unet))
+        return pipeline
+
+    def cancel(_):
+        raise InterruptedError
+
+    given_back = Mock(side_effect=guide_image.give_freed_memory_back)
+    monkeypatch.setattr(guide_image, "load", remembering)
+    monkeypatch.setattr(guide_image, "give_freed_memory_back", given_back)
+    with pytest.raises(InterruptedError) as caught:
+        draw("a fox", 0, WIDE, source=source, device="cpu", num_inference_steps=2, tell=cancel)
+    assert caught.tb is not None  # and holds the frames of the calls
+    assert [each() for each in loaded] == [None]
+    given_back.assert_called_once()
 
 
 def test_an_empty_prompt_or_too_many_steps_are_refused_before_anything_is_loaded():
