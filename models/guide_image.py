@@ -194,9 +194,20 @@ def drawing_size(height: int, width: int, side: int = IMAGE_MODEL.height) -> tup
 
 
 def _as_large_as(folder: Path) -> ModelCard:
-    """The card of the default with the memory that the weights in a folder need."""
-    size = sum(file.stat().st_size for file in folder.rglob("*.safetensors"))
-    return replace(IMAGE_MODEL, memory_gb=max(IMAGE_MODEL.memory_gb, round(size * 1.3 / 2**30)))
+    """The card of the default with the memory that the weights in a folder need, in all and by part."""
+    network = sum(_weights_size(folder / name) for name in weights.NETWORKS)
+    text_encoder = max(map(_weights_size, folder.glob("text_encoder*")), default=0)
+    return replace(
+        IMAGE_MODEL,
+        memory_gb=max(IMAGE_MODEL.memory_gb, round(_weights_size(folder) * 1.3 / 2**30)),
+        parameters_b=network / 2e9 or IMAGE_MODEL.parameters_b,
+        text_encoder_gb=text_encoder / 2**30 or IMAGE_MODEL.text_encoder_gb,
+    )
+
+
+def _weights_size(folder: Path) -> int:
+    """Bytes of the weights in a folder."""
+    return sum(file.stat().st_size for file in folder.rglob("*.safetensors"))
 
 
 def load(

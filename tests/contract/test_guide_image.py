@@ -15,7 +15,7 @@ from models import download, guide_image
 from models.catalog import card
 from models.errors import InputError
 from models.guide_image import _as_large_as, draw, drawing_size
-from models.placement import Wishes
+from models.placement import Machine, Wishes, choose
 from studio.cli import app
 from tests.tiny_image import tiny_stable_diffusion
 
@@ -171,3 +171,17 @@ def test_another_image_model_needs_as_much_memory_as_its_weights(tmp_path):
     assert _as_large_as(tmp_path).memory_gb == 26
     (tmp_path / "model.safetensors").unlink()
     assert _as_large_as(tmp_path).memory_gb == 4
+
+
+def test_another_image_model_is_placed_by_the_size_of_its_parts(tmp_path):
+    """Sizes of FLUX.1: its network alone is more than the device has."""
+    parts = {"transformer": 24, "text_encoder": 0.25, "text_encoder_2": 9.5, "vae": 0.25}
+    for name, gigabytes in parts.items():
+        (tmp_path / name).mkdir()
+        with (tmp_path / name / "model.safetensors").open("wb") as file:
+            file.truncate(int(gigabytes * 2**30))  # sparse
+    painter = _as_large_as(tmp_path)
+    assert painter.parameters_b == pytest.approx(12.9, abs=0.1)
+    assert painter.text_encoder_gb == 9.5
+    where = choose(painter, Machine(cuda_memory_gb=20, bfloat16=True))
+    assert (where.offload, where.storage) == ("model", "float8")
