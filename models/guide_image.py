@@ -49,7 +49,9 @@ IMAGE_MODEL = pinned(
         guidance_scale=7.5,
         takes_image=False,
         prefix_frames=0,
-        memory_gb=4,
+        float16=True,
+        text_encoder_gb=0.3,
+        memory_gb=5,
         notes="Makes the guide image of a film.",
     )
 )
@@ -194,11 +196,15 @@ def drawing_size(height: int, width: int, side: int = IMAGE_MODEL.height) -> tup
 
 
 def _as_large_as(folder: Path) -> ModelCard:
-    """The card of the default with the memory that the weights in a folder need, in all and by part."""
+    """The card of the default with the memory that the weights in a folder need, in all and by part.
+
+    That float16 is wide enough is known only of the likes of Stable Diffusion, which have a U-Net.
+    """
     network = sum(_weights_size(folder / name) for name in weights.NETWORKS)
     text_encoder = max(map(_weights_size, folder.glob("text_encoder*")), default=0)
     return replace(
         IMAGE_MODEL,
+        float16=(folder / "unet").is_dir(),
         memory_gb=max(IMAGE_MODEL.memory_gb, round(_weights_size(folder) * 1.3 / 2**30)),
         parameters_b=network / 2e9 or IMAGE_MODEL.parameters_b,
         text_encoder_gb=text_encoder / 2**30 or IMAGE_MODEL.text_encoder_gb,

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from models import download, guide_image
 from models.catalog import card
 from models.errors import InputError
-from models.guide_image import _as_large_as, draw, drawing_size
+from models.guide_image import IMAGE_MODEL, _as_large_as, draw, drawing_size
 from models.placement import Machine, Wishes, choose
 from studio.cli import app
 from tests.tiny_image import tiny_stable_diffusion
@@ -170,7 +170,7 @@ def test_another_image_model_needs_as_much_memory_as_its_weights(tmp_path):
         file.truncate(20 * 2**30)  # sparse
     assert _as_large_as(tmp_path).memory_gb == 26
     (tmp_path / "model.safetensors").unlink()
-    assert _as_large_as(tmp_path).memory_gb == 4
+    assert _as_large_as(tmp_path).memory_gb == IMAGE_MODEL.memory_gb
 
 
 def test_another_image_model_is_placed_by_the_size_of_its_parts(tmp_path):
@@ -185,3 +185,16 @@ def test_another_image_model_is_placed_by_the_size_of_its_parts(tmp_path):
     assert painter.text_encoder_gb == 9.5
     where = choose(painter, Machine(cuda_memory_gb=20, bfloat16=True))
     assert (where.offload, where.storage) == ("model", "float8")
+
+
+@pytest.mark.parametrize(("bfloat16", "dtype"), [(True, "bfloat16"), (False, "float16")])
+def test_the_image_model_is_placed_in_16_bits_and_only_where_it_has_room(bfloat16, dtype):
+    where = choose(IMAGE_MODEL, Machine(cuda_memory_gb=5, bfloat16=bfloat16))
+    assert (where.device, where.dtype, where.offload) == ("cuda", dtype, "none")
+    assert choose(IMAGE_MODEL, Machine(cuda_memory_gb=4.9, bfloat16=bfloat16)).device == "cpu"
+
+
+@pytest.mark.parametrize(("network", "dtype"), [("unet", "float16"), ("transformer", "float32")])
+def test_another_image_model_calculates_in_float16_only_if_it_has_a_u_net(network, dtype, tmp_path):
+    (tmp_path / network).mkdir()
+    assert choose(_as_large_as(tmp_path), Machine(cuda_memory_gb=24)).dtype == dtype
