@@ -109,11 +109,11 @@ def _networks_for(path: Path, pipeline: Any) -> list[dict[str, bool]]:
     """
     if getattr(pipeline, "transformer_2", None) is None:
         return [{}]
-    high, low = (_names(path.stem, word) for word in ("high", "low"))
+    high, low = (_says(path.stem, word) for word in ("high", "low"))
     first, second = {"load_into_transformer_2": False}, {"load_into_transformer_2": True}
     return [first, second] if high == low else [first] if high else [second]
 
 
-def _names(stem: str, word: str) -> bool:
+def _says(stem: str, word: str) -> bool:
     """Whether a word stands in a file's name by itself or before `noise`, not in `flow` or `highway`."""
     return re.search(rf"(?<![a-z]){word}(?=noise|[^a-z]|$)", stem.lower()) is not None
