@@ -147,3 +147,16 @@ def test_a_film_that_another_program_made_odd_in_size_is_told_and_leaves_nothing
     with pytest.raises(InputError, match="33x31"):
         restore(film, store, 5)
     assert store.list() == []
+
+
+def test_a_restoring_that_fails_leaves_no_files(store, monkeypatch):
+    film = export.film(samples.project_with_clips(store, 2), store)
+    before = set((store.data_dir / "media").iterdir())
+
+    def fail(*_):
+        raise InputError("The disk is full.")
+
+    monkeypatch.setattr(store, "save", fail)
+    with pytest.raises(InputError, match="disk is full"):
+        restore(film, store, tail_frames=5)
+    assert set((store.data_dir / "media").iterdir()) == before
