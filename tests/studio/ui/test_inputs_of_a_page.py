@@ -11,7 +11,7 @@ from studio.ui import layout
 from studio.ui.downloads import Downloads
 from studio.ui.memory import MOST, recalled, remembered
 from studio.ui.page import Page
-from studio.ui.panels.search import guide_of, started
+from studio.ui.panels.search import guide_of, remember_inputs, started
 
 
 @pytest.fixture
@@ -59,6 +59,16 @@ def test_a_drawn_image_is_put_back_with_its_prompt(page, studio, at, request_, t
     image = recalled(page, remembered({}, at, wanted, "", "a fox in the snow"), at)[page.composer.guide]
     assert guide_of(image, "a fox in the snow") == wanted.guide
     assert guide_of(image, "a boat on the sea") is None
+
+
+def test_the_page_remembers_what_a_first_frame_was_drawn_from(page, at):
+    with page.blocks:
+        remember_inputs(page, {})
+    remember = next(each.fn for each in page.blocks.fns.values() if each.name == "remember")
+    values = [part.value for part in page.composer.choices()]
+    values[:2] = ["a fox", {"name": "fox.png", "drawn": "a fox"}]
+    entry = remember({**at, "visit": "1"}, {}, *values)[at["project"]]
+    assert (entry["request"]["guide"], entry["drawn"]) == ("fox.png", "a fox")
 
 
 def test_a_cut_is_put_back_until_its_chunk_is_made(page, at, request_):
