@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
     from models.clip import Clip
     from studio.jobs import JobHandle
     from studio.media.video import Quality
+
+_LOG = logging.getLogger(__name__)
 
 
 class LiveView(Frozen):
@@ -225,9 +228,13 @@ class Recorder:
         return self._gallery.model_copy(update={"candidates": self.candidates})
 
     def _keep_look(self, live: Live) -> None:
-        """A look into the full run takes the place of the one before."""
-        name = self._write_clip(live.clip, "preview")
-        self.forget_live()
+        """A look into the full run takes the place of the one before, if it can be written."""
+        try:
+            name = self._write_clip(live.clip, "preview")
+            self.forget_live()
+        except Exception:  # what is paid for goes on unseen
+            _LOG.warning("a look after step %s cannot be shown", live.step, exc_info=True)
+            return
         total = self._task.request.num_inference_steps
         self._live[self._project_id] = LiveView(clip=name, seed=live.seed, step=live.step, total=total)
 

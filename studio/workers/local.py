@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import OrderedDict
@@ -31,6 +32,8 @@ LOOK_AFTER = 2.0
 
 MAX_GALLERIES = 4
 """Galleries whose suspended runs are kept; of an older one a candidate starts again from its seed."""
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass
@@ -320,9 +323,18 @@ class LocalWorker:
         return scores, float(rank(scores, conditioning.guide is not None))
 
     def _look(self, size: tuple[str, int, int, int], run: DenoisingRun, since: float) -> Clip | None:
-        """The full decoder where it fits its share of the time, else a glimpse; nothing in short waits."""
+        """What a run is at, or None: nothing in short waits, nor where looking fails."""
         if since < LOOK_AFTER or self._live_share == 0:
             return None
+        try:
+            clip = self._looked(size, run, since)
+        except Exception:  # a look must not cost the run that is paid for
+            _LOG.warning("the look into the run %s failed", run.seed, exc_info=True)
+            return None
+        return None if clip is None else _even(clip)
+
+    def _looked(self, size: tuple[str, int, int, int], run: DenoisingRun, since: float) -> Clip | None:
+        """The full decoder where it fits its share of the time, else a glimpse."""
         known = self._decode_seconds.get(size)
         if known is None or known > self._live_share * since:
             return run.glimpse()
@@ -342,6 +354,12 @@ def _as_shown(task: Task, conditioning: Conditioning, clip: Clip) -> Clip:
     if task.request.match_colours:
         clip = Clip(match_colours(clip.frames, guide[0]), clip.fps)
     return smooth_seam(clip, guide, repeated) if task.continues else clip
+
+
+def _even(clip: Clip) -> Clip:
+    """The clip without its last row or column where a video file could not hold it."""
+    height, width = clip.height // 2 * 2, clip.width // 2 * 2
+    return Clip(clip.frames[:, :height, :width], clip.fps)
 
 
 def _size(task: Task) -> tuple[str, int, int, int]:
