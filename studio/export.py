@@ -67,7 +67,7 @@ def export(project: Project, store: Store, kind: str = "mp4") -> Path:
         store.check_disk(_GROWTH[kind] * sum(clip.stat().st_size for clip in clips))
         writer = _writer(kind, project, clips, comment)
         store.write_media(project.id, _SUFFIX[kind], writer, name)
-        store.forget_films(project.id)
+    store.forget_films(project.id, name)
     return path
 
 

@@ -6,6 +6,7 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from studio.errors import InputError
@@ -103,17 +104,26 @@ class MediaFiles:
                 removed += 1
         return removed
 
-    def forget_films(self, project_id: str, keep: int, min_age: float) -> None:
-        """Remove films but the newest `keep` and those younger than `min_age` seconds."""
-        films = [path for path in _files(self.folder(project_id)) if path.name.startswith("film-")]
-        for path in sorted(films, key=_age)[keep:]:
-            if _age(path) >= min_age:
-                path.unlink(missing_ok=True)
+    def forget_films(self, project_id: str, name: str, keep: int, min_age: float) -> None:
+        """Remove films that are not the film `name` in any format; see `Store.forget_films`."""
+        films, shown = self._films(project_id), self.folder(project_id) / name
+        if films and films[0].stem != shown.stem:
+            with suppress(OSError):  # not at every look: browsers keep a file as long as its age is the same
+                os.utime(shown)
+        films = [path for path in films if path.stem != shown.stem]
+        played = [path for path in films if path.suffix == ".mp4"]
+        saved = [path for path in films if path.suffix != ".mp4"]
+        for path in played[keep:] + [path for path in saved[keep:] if _age(path) >= min_age]:
+            path.unlink(missing_ok=True)
 
     def newest_film(self, project_id: str) -> frozenset[str]:
         """The media name of the film that was exported last, if there is one."""
-        films = [path for path in _files(self.folder(project_id)) if path.name.startswith("film-")]
-        return frozenset(path.name for path in sorted(films, key=_age)[:1])
+        return frozenset(path.name for path in self._films(project_id)[:1])
+
+    def _films(self, project_id: str) -> list[Path]:
+        """Exported films, the newest first."""
+        films = self.folder(project_id).glob("film-*")
+        return sorted((path for path in films if _MEDIA_NAME.fullmatch(path.name)), key=_age)
 
     def check_disk(self, needed: int) -> None:
         """Check that `needed` bytes can be written and the reserve is still free.

@@ -168,12 +168,19 @@ class Store:
         """
         self._files.check_disk(needed_bytes)
 
-    def forget_films(self, project_id: str, keep: int = 4, min_age: float = 600.0) -> None:
-        """Remove exported films but the newest `keep` and those that somebody may still be watching.
+    def forget_films(self, project_id: str, name: str, keep: int = 2, min_age: float = 600.0) -> None:
+        """Remove exported films that have given way to another one; they are made again when asked for.
 
-        They are made again when they are asked for.
+        A page plays the mp4 of every chunk that is added, and turns to the next within seconds: of these only
+        the last few stay. Other formats were asked for by a person, who may still be fetching them.
+
+        Args:
+            project_id: whose films they are.
+            name: media name of the film as it is now, which stays in every format.
+            keep: how many older mp4 files stay, and how many others.
+            min_age: seconds; younger files of other formats stay however many there are.
         """
-        self._files.forget_films(project_id, keep, min_age)
+        self._files.forget_films(project_id, name, keep, min_age)
 
     def sweep(self, project_id: str | None = None, min_age: float = 3600.0) -> int:
         """Remove media files that no row refers to: what a crash left, old films, previews nobody keeps.

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import zipfile
 
 import numpy as np
@@ -137,21 +138,55 @@ def test_a_disk_that_is_nearly_full_is_told_before_anything_is_written(tmp_path)
     assert len(list(greedy.media_dir(project.id).iterdir())) == 1
 
 
-def test_old_films_give_way_to_new_ones(store):
-    project = samples.project_with_clips(store, 3)
-    first = export.film(with_head(project, project.branch()[0].id), store)
-    second = export.film(project, store)
-    store.forget_films(project.id, keep=1)
-    assert first.is_file()  # somebody may still be watching it
-    store.forget_films(project.id, keep=1, min_age=0)
-    assert second.is_file() and not first.exists()
-    assert media.count_frames(export.film(with_head(project, project.branch()[0].id), store)) == 9
+# Films that have given way
 
 
-def test_a_file_without_a_recipe_is_told(store):
-    project = samples.project_with_clips(store, 1)
-    clip = store.media_path(project.id, project.branch()[0].clip)
-    with pytest.raises(InputError, match="holds no recipe"):
-        export.read_recipe(clip)
-    with pytest.raises(InputError, match="missing or damaged"):
-        export.read_recipe(store.data_dir / "nowhere.mp4")
+def chunk_by_chunk(store, number):
+    """A film that gets longer by a short chunk at a time: the project after each."""
+    project = samples.project_with_clips(store, 1, num_frames=1)
+    (first,) = project.branch()
+    yield project
+    for _ in range(number - 1):
+        project = with_segment(project, samples.segment(project.head, clip=first.clip, num_frames=1))
+        yield project
+
+
+def films_of(store, project):
+    return {path for path in store.media_dir(project.id).iterdir() if path.name.startswith("film-")}
+
+
+def test_a_film_that_is_played_while_it_gets_longer_leaves_few_of_its_shorter_ones(store):
+    played = []
+    for project in chunk_by_chunk(store, 30):
+        played.append(export.film(project, store))
+        assert played[-1].is_file()
+    assert films_of(store, project) == set(played[-3:])  # a page may not have heard of the newest yet
+
+
+def test_a_film_that_was_played_before_an_undo_and_after_it_stays_longest(store):
+    first, second, third = chunk_by_chunk(store, 3)
+    one, two, three = (export.film(project, store) for project in (first, second, third))
+    assert export.film(first, store) == one
+    other = with_segment(first, samples.segment(first.head, clip=first.branch()[0].clip, num_frames=1))
+    assert films_of(store, first) == {one, two, three}
+    newest = export.film(other, store)
+    assert films_of(store, first) == {newest, one, three}
+
+
+def test_films_that_were_saved_stay_a_while_and_go_with_the_next_look_at_the_film(store):
+    projects = list(chunk_by_chunk(store, 5))
+    saved = [export.export(project, store, "webm") for project in projects]
+    export.film(projects[-1], store)
+    assert all(path.is_file() for path in saved)
+    for path in saved:
+        os.utime(path, (path.stat().st_atime, path.stat().st_mtime - 700))
+    export.film(projects[-1], store)
+    assert [path.is_file() for path in saved] == [False, False, True, True, True]
+
+
+def test_a_film_that_was_forgotten_is_made_again(store):
+    *_, project = chunk_by_chunk(store, 2)
+    path = export.film(project, store)
+    path.unlink()
+    assert export.film(project, store) == path
+    assert media.count_frames(path) == 2
