@@ -56,11 +56,12 @@ def extend(
     *,
     continues: bool = False,
     begin: Begin = lambda request: (request, None),
+    retries: int = RETRIES,
 ) -> Generator[Begun | Kept | Event, None, None]:
     """Algorithm 1: search, finish the best candidate, and let its end guide the next chunk.
 
     One bad initial noise spoils every chunk after it. So where a request asks for a least likeness, a chunk
-    that keeps less to its guide frame is made again, `RETRIES` times at most, and the best attempt is kept.
+    that keeps less to its guide frame is made again, and the best attempt is kept.
 
     Args:
         worker: runs the models.
@@ -69,6 +70,7 @@ def extend(
         last_image: `[H, W, 3]` uint8 picture that the last chunk is led to, or None.
         continues: whether there is a film already, of which the guide is the end.
         begin: called for each chunk after the first that cuts to a new shot.
+        retries: how often at most a chunk is made again.
 
     Yields:
         `Begun` and, for each attempt, what the search and the full run yield, `Finished` last; after each
@@ -79,7 +81,7 @@ def extend(
         if index and request.cut:
             request, guide = begin(request)  # noqa: PLW2901
         goes_on = (continues or index > 0) and not request.cut
-        made = yield from _best_attempt(worker, index, request, guide, ending, goes_on)
+        made = yield from _best_attempt(worker, index, request, guide, ending, goes_on, retries)
         guide = made.clip.frames[-longest_prefix(worker) :].copy()
 
 
@@ -90,10 +92,11 @@ def _best_attempt(
     guide: Frames | None,
     ending: Frames | None,
     goes_on: bool,
+    retries: int,
 ) -> Generator[Begun | Kept | Event, None, Finished]:
     """One chunk, made again as often as the drift guard says."""
     best: tuple[int, Finished] | None = None
-    for attempt in range(1 + RETRIES):
+    for attempt in range(1 + retries):
         asked = _with_other_noises(request, attempt)
         task = Task(new_id(), asked, guide_for(request, worker, guide), ending, continues=goes_on)
         yield Begun(index, task, attempt)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from studio.checks import draws_first_frame
 from studio.errors import InputError
-from studio.extend import extend, guide_for
+from studio.extend import RETRIES, extend, guide_for
 from studio.recorder import LiveView, Recorder
 from studio.search import final_passes, preview_passes
 from studio.store import Store
@@ -61,7 +61,7 @@ class Maker:
     def search(self, handle: JobHandle, project_id: str, request: ChunkRequest) -> None:
         """Fill the gallery of a project; with the strategy `naive` make the segment at once."""
         if request.strategy == "naive":
-            return self.make(handle, project_id, [request])
+            return self.make(handle, project_id, [request], retries=0)  # one is what was asked and told
         project = self._store.load(project_id)
         request = self._begun(handle, project, request)
         task = self._task(new_id(), project, request, project.head)
@@ -93,8 +93,10 @@ class Maker:
         finally:
             recorder.forget_live()
 
-    def make(self, handle: JobHandle, project_id: str, requests: Sequence[ChunkRequest]) -> None:
-        """The autopilot: one segment a request, each continuing the one before."""
+    def make(
+        self, handle: JobHandle, project_id: str, requests: Sequence[ChunkRequest], retries: int = RETRIES
+    ) -> None:
+        """The autopilot: one segment a request, each continuing the one before, made again if it drifts."""
         project = self._store.load(project_id)
         requests = [self._begun(handle, project, requests[0]), *requests[1:]]
         steps = sum(preview_passes(request) + final_passes(request) for request in requests)
@@ -113,6 +115,7 @@ class Maker:
                     self._last_image(project, requests[-1]),
                     continues=project.head is not None,
                     begin=begin,
+                    retries=retries,
                 )
             ) as events:
                 recorder.follow(events, parent=project.head)

@@ -81,6 +81,18 @@ def test_a_chunk_that_keeps_to_its_guide_is_made_once(studio: Studio, request_: 
     assert len(project.segments) == 2
 
 
+def test_one_candidate_that_a_person_asks_for_is_made_once_however_it_drifts(
+    studio: Studio, request_: ChunkRequest
+) -> None:
+    project = run(studio, request_, chunks=1)
+    one = request_.model_copy(update={"strategy": "naive", "least_likeness": 1.0})
+    view = studio.wait(studio.search(project.id, one))
+    assert (view.state, view.done) == ("done", one.num_inference_steps)
+    project = studio.project(project.id)
+    assert len(project.segments) == 2
+    assert [tip.request for tip in project.tips()] == [one]  # the guard is on for the film that goes on
+
+
 @pytest.mark.parametrize("how", ["cancelled", "failed"])
 def test_the_best_attempt_stays_the_end_of_the_film_if_the_next_one_is_broken_off(
     studio: Studio, request_: ChunkRequest, monkeypatch: pytest.MonkeyPatch, how: str
