@@ -55,8 +55,14 @@ class Maker:
         return self._live.get(project_id)
 
     def first_frame(self, project_id: str) -> FirstFrame | None:
-        """The guide image that was drawn for a project last, or None."""
-        return self._first_frames.get(project_id)
+        """The guide image that was drawn for a project last, or None; it may have gone with an ending."""
+        drawn = self._first_frames.get(project_id)
+        try:
+            if drawn is not None:
+                self._store.media_path(project_id, drawn.name)
+        except InputError:
+            return None
+        return drawn
 
     def search(self, handle: JobHandle, project_id: str, request: ChunkRequest) -> None:
         """Fill the gallery of a project; with the strategy `naive` make the segment at once."""

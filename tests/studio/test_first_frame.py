@@ -71,6 +71,18 @@ def test_it_is_known_as_soon_as_it_is_drawn(studio, request_):
     assert studio.first_frame(project.id) == (guide, "a fox runs")
 
 
+def test_it_is_gone_with_the_only_ending_that_began_with_it_and_another_one_can_be_drawn(studio, request_):
+    project, one = studio.create_project(), request_.model_copy(update={"strategy": "naive"})
+    finished(studio, studio.search(project.id, one))
+    ending = studio.project(project.id).head
+    assert studio.first_frame(project.id) is not None
+    studio.undo(project.id)
+    studio.delete_ending(project.id, ending)
+    assert studio.first_frame(project.id) is None
+    finished(studio, studio.search(project.id, one))
+    assert studio.first_frame(project.id) is not None
+
+
 def test_every_step_of_the_drawing_is_told(studio, request_):
     job = studio.make(studio.create_project().id, [request_])
     told = {view.message for view in studio.follow(job)}
