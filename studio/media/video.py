@@ -130,7 +130,10 @@ class Piece:
     _packets: Sequence[Any]
 
     def copy(self, out: Path, fps: float) -> bool:
-        """Write them as an mp4 without loss, if nothing before them is needed and they last as long.
+        """Write them as an mp4 without loss, if nothing around them is needed and they last as long.
+
+        Another program may code a frame before those that are shown before it; a piece holds frames of its
+        neighbours then.
 
         Args:
             out: the clip.
@@ -145,7 +148,9 @@ class Piece:
         stream, tick = self._stream, float(self._stream.time_base)
         lasting = [(packet.duration or 0) * tick for packet in self._packets]
         at_rate = all(abs(seconds - 1 / fps) < tick for seconds in lasting)
-        if not (at_rate and stream.codec_context.name == "h264" and self._packets[0].is_keyframe):
+        in_order = all(packet.pts == packet.dts for packet in self._packets)
+        h264, alone = stream.codec_context.name == "h264", self._packets[0].is_keyframe
+        if not (h264 and alone and in_order and at_rate):
             return False
         begin = self._packets[0].dts
         with av.open(str(out), "w", format="mp4", options=_FULL.container_options) as container:
@@ -312,13 +317,16 @@ def _copy(paths: Sequence[Path], out: Path, comment: str) -> int:
         container.metadata["comment"] = comment
         target: Any = None
         for path in paths:
-            end = offset
+            begin, end = None, offset
             for stream, packet in packets(path):
                 target = target or container.add_stream_from_template(stream)
-                ticks = stream.time_base / tick  # an older clip may count otherwise
-                packet.pts, packet.dts = (offset + round(at * ticks) for at in (packet.pts, packet.dts))
+                ticks = stream.time_base / tick  # an older clip may count otherwise, and begin later
+                begin = packet.pts if begin is None else begin
+                packet.pts, packet.dts = (
+                    offset + round((at - begin) * ticks) for at in (packet.pts, packet.dts)
+                )
                 packet.duration, packet.time_base = round(packet.duration * ticks), tick
-                end = packet.pts + packet.duration
+                end = max(end, packet.pts + packet.duration)
                 packet.stream = target
                 container.mux(packet)
                 count += 1

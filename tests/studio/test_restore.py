@@ -2,13 +2,16 @@
 
 import itertools
 import json
+import subprocess
 
 import av
+import imageio_ffmpeg
 import numpy as np
 import pytest
 
 from studio import export, media
 from studio.errors import InputError
+from studio.media.reading import packets
 from studio.restore import restore
 from studio.store import Store
 from studio.timeline import Project, with_segment
@@ -54,6 +57,28 @@ def test_an_mp4_is_cut_without_loss(store):
             for p, s in ((before, old), (project, new))
         ]
         assert np.array_equal(*frames)
+
+
+def test_chunks_of_a_film_that_another_program_coded_out_of_order_keep_their_own_frames(store, tmp_path):
+    before, frames = Project(), samples.moving_frames(51, width=384)
+    for index in range(3):
+        part = frames[17 * index : 17 * index + 17]
+        clip = store.write_media(before.id, ".mp4", lambda to, part=part: media.write_clip(to, part, 8))
+        before = with_segment(before, samples.segment(before.head, clip=clip, num_frames=17))
+    smaller = tmp_path / "smaller.mp4"
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-i", str(export.film(before, store))]
+    subprocess.run([*command, "-c:v", "libx264", str(smaller)], check=True)
+    assert any(packet.pts != packet.dts for _, packet in packets(smaller))
+    project = restore(smaller, store, tail_frames=5)
+    shown = np.stack(list(media.read_frames(smaller))).astype(int)
+    for index, segment in enumerate(project.branch()):
+        clip = store.media_path(project.id, segment.clip)
+        nearest = [
+            np.abs(shown - frame.astype(int)).mean((1, 2, 3)).argmin() for frame in media.read_frames(clip)
+        ]
+        assert nearest == list(range(17 * index, 17 * index + 17))
+        assert next(packets(clip))[1].pts == 0
+    assert seconds(export.film(project, store)) == pytest.approx(51 / 8, abs=1e-3)
 
 
 @pytest.mark.parametrize("kind", ["mp4", "webm"])

@@ -168,6 +168,16 @@ def test_a_clip_that_counts_its_time_otherwise_is_joined_without_loss(tmp_path, 
     assert seconds(film) == pytest.approx(27 / 8)
 
 
+def test_a_clip_that_begins_late_leaves_no_gap_in_a_film(tmp_path, clip):
+    late, film = tmp_path / "late.mp4", tmp_path / "film.mp4"
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-itsoffset", "1", "-i", str(clip)]
+    subprocess.run([*command, "-c", "copy", "-video_track_timescale", "840000", str(late)], check=True)
+    media.join([clip, late, late], film)
+    with av.open(str(film)) as container:
+        times = [float(frame.time) for frame in container.decode(video=0)]
+    assert times == pytest.approx([index / 8 for index in range(27)])
+
+
 def test_a_joined_film_starts_to_play_before_it_is_loaded_and_can_be_joined_again(tmp_path):
     film, longer = tmp_path / "film.mp4", tmp_path / "longer.mp4"
     paths = clips_of(tmp_path, 2)
