@@ -14,13 +14,15 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, Field, ValidationError
 
 from studio import media
-from studio.checks import MAX_SEGMENTS, MAX_TITLE_CHARS, check_text
+from studio.checks import MAX_TITLE_CHARS, check_text
 from studio.errors import InputError
 from studio.export import has_recipe, read_recipe
 from studio.store import Store
 from studio.timeline import ChunkRequest, Project, Segment, with_segment
 
 Frames = NDArray[np.uint8]
+MAX_CHUNKS = 100_000
+"""Of a film that is restored: it may have grown by many jobs, each with a limit of its own."""
 
 
 class _Chunk(BaseModel):
@@ -36,7 +38,7 @@ class _Chunk(BaseModel):
 
 class _Recipe(BaseModel):
     title: str = Field(default="", max_length=MAX_TITLE_CHARS)
-    segments: list[_Chunk] = Field(min_length=1, max_length=MAX_SEGMENTS)
+    segments: list[_Chunk] = Field(min_length=1, max_length=MAX_CHUNKS)
 
 
 def restore(path: Path, store: Store, tail_frames: int, visitor: str = "") -> Project | None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from studio import export, media
+from studio.checks import MAX_SEGMENTS
 from studio.errors import InputError
 from studio.media.reading import packets
 from studio.restore import restore
@@ -125,6 +126,17 @@ def test_a_restored_film_is_exported_again_as_it_was(store):
     again = export.film(restore(film, store, tail_frames=5), store)
     assert np.array_equal(list(media.read_frames(film)), list(media.read_frames(again)))
     assert export.read_recipe(again)["segments"] == export.read_recipe(film)["segments"]
+
+
+def test_a_film_of_more_chunks_than_one_job_makes_is_restored(store, monkeypatch):
+    monkeypatch.setattr("os.fsync", lambda _: None)  # takes longer than all the rest
+    before = Project()
+    frames = samples.moving_frames(1, height=16, width=16)
+    clip = store.write_media(before.id, ".mp4", lambda to: media.write_clip(to, frames, 8))
+    for _ in range(MAX_SEGMENTS + 1):
+        before = with_segment(before, samples.segment(before.head, clip=clip, num_frames=1, candidates=()))
+    project = restore(export.film(before, store), store, tail_frames=1)
+    assert len(store.load(project.id).branch()) == MAX_SEGMENTS + 1
 
 
 def test_a_video_of_another_program_and_a_picture_are_no_projects(store, tmp_path):
