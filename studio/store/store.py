@@ -82,7 +82,7 @@ class Store:
         with self._database.writing() as session:
             before = _get(session, project_id)
             project = change(before)
-            _put(session, project)
+            _put(session, project, before)
         self.remove_media(project_id, previews(before.gallery) - media_names(project))
         return project
 
@@ -308,7 +308,8 @@ def _project(row: ProjectRow, records: Iterable[str]) -> Project:
     )
 
 
-def _put(session: Session, project: Project) -> None:
+def _put(session: Session, project: Project, stored: Project | None = None) -> None:
+    """Write a project; where it is known what is stored of it, only the segments that have changed."""
     film = project.branch()
     session.merge(
         ProjectRow(
@@ -324,9 +325,16 @@ def _put(session: Session, project: Project) -> None:
         )
     )
     session.flush()  # the foreign key of the segments
-    gone = col(SegmentRow.id).not_in(project.segments)
-    session.exec(delete(SegmentRow).where(col(SegmentRow.project_id) == project.id, gone))
+    old = () if stored is None else enumerate(stored.segments.values())
+    before = {segment.id: (position, segment) for position, segment in old}
+    of_project = col(SegmentRow.project_id) == project.id
+    if stored is None:
+        session.exec(delete(SegmentRow).where(of_project))
+    elif gone := before.keys() - project.segments.keys():
+        session.exec(delete(SegmentRow).where(of_project, col(SegmentRow.id).in_(gone)))
     for position, segment in enumerate(project.segments.values()):
+        if before.get(segment.id) == (position, segment):
+            continue
         session.merge(
             SegmentRow(
                 project_id=project.id,

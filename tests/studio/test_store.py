@@ -5,6 +5,7 @@ import threading
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import event
 
 from studio.errors import InputError
 from studio.store import JobRecord, Store
@@ -19,6 +20,23 @@ def store(tmp_path):
 
 def write(text):
     return lambda path: path.write_text(text)
+
+
+def with_a_gallery(project):
+    return with_gallery(project, samples.gallery(project.head))
+
+
+def statements_of_update(store, project_id, change):
+    """What the database is told to do by an update."""
+    said, engine = [], store._database._engine
+
+    def note(connection, cursor, statement, *_):
+        said.append(statement)
+
+    event.listen(engine, "before_cursor_execute", note)
+    store.update(project_id, change)
+    event.remove(engine, "before_cursor_execute", note)
+    return said
 
 
 def test_a_project_comes_back_exactly_as_it_was_saved(store):
@@ -76,6 +94,40 @@ def test_a_database_from_before_there_were_visitors_gets_what_it_lacks(tmp_path)
     store = Store(tmp_path)
     assert store.load(project.id) == project
     assert store.list("a") == []
+
+
+def test_an_update_stores_what_was_changed_added_and_taken_out_in_its_order(store):
+    project = samples.project(4)
+    store.save(project)
+    first, second, third, _ = project.branch()
+
+    def change(found):
+        others = {each.id: each for each in (first, third.model_copy(update={"seed": 77}))}
+        fewer = found.model_copy(update={"segments": others, "head": first.id})
+        return with_segment(fewer, samples.segment(first.id))
+
+    changed = store.update(project.id, change)
+    added = store.update(project.id, lambda found: with_segment(found, samples.segment(second.parent)))
+    assert list(added.segments)[:3] == list(changed.segments)
+    assert store.load(project.id) == added
+    assert list(store.load(project.id).segments) == list(added.segments)
+
+
+def test_segments_that_an_update_puts_in_another_order_come_back_in_that_order(store):
+    project = samples.project(3)
+    store.save(project)
+    backwards = dict(reversed(project.segments.items()))
+    store.update(project.id, lambda found: found.model_copy(update={"segments": backwards}))
+    assert list(store.load(project.id).segments) == list(backwards)
+
+
+def test_a_new_gallery_is_written_alone_however_long_the_film_is(store):
+    written = []
+    for number in (5, 200):
+        project = samples.project(number)
+        store.save(project)
+        written.append(statements_of_update(store, project.id, with_a_gallery))
+    assert written[0] == written[1]
 
 
 def test_two_projects_do_not_mix(store):
