@@ -187,7 +187,7 @@ class Recorder:
         """Take the last look away: the run it belongs to has ended."""
         view = self._live.pop(self._project_id, None)
         if view is not None:
-            self._store.media_path(self._project_id, view.clip).unlink(missing_ok=True)
+            self._store.remove_media(self._project_id, [view.clip])
 
     def _step(self, step: Step) -> None:
         self._steps.append(step.seconds)

@@ -84,11 +84,19 @@ class MediaFiles:
             unfinished.replace(folder / name)
             _to_disk(folder)
         except BaseException as error:
-            unfinished.unlink(missing_ok=True)
+            self.remove(unfinished)
             if disk_full(error) and not isinstance(error, InputError):
                 raise self.full() from error
             raise
         return name
+
+    def remove(self, path: Path) -> bool:
+        """Remove a file, or leave it to a later sweep: Windows keeps what a browser is being sent."""
+        try:
+            path.unlink()
+        except OSError:
+            return False
+        return True
 
     def remove_folder(self, project_id: str) -> None:
         """Remove all files of a project."""
@@ -100,8 +108,7 @@ class MediaFiles:
         for path in _files(self.folder(project_id)):
             ours = path.name.startswith(UNFINISHED) or _MEDIA_NAME.fullmatch(path.name)
             if ours and path.name not in kept and _age(path) >= min_age:
-                path.unlink(missing_ok=True)
-                removed += 1
+                removed += self.remove(path)
         return removed
 
     def forget_films(self, project_id: str, name: str, keep: int, min_age: float) -> None:
@@ -114,7 +121,7 @@ class MediaFiles:
         played = [path for path in films if path.suffix == ".mp4"]
         saved = [path for path in films if path.suffix != ".mp4"]
         for path in played[keep:] + [path for path in saved[keep:] if _age(path) >= min_age]:
-            path.unlink(missing_ok=True)
+            self.remove(path)
 
     def newest_film(self, project_id: str) -> frozenset[str]:
         """The media name of the film that was exported last, if there is one."""

@@ -158,7 +158,7 @@ class Store:
         """Remove media files of a project that no row refers to any more."""
         for name in names:
             with suppress(InputError):
-                self.media_path(project_id, name).unlink(missing_ok=True)
+                self._files.remove(self.media_path(project_id, name))
 
     def check_disk(self, needed_bytes: int = 0) -> None:
         """Check that so much can be written and the reserve is still free.
