@@ -71,12 +71,16 @@ def predicted_clean_sample(scheduler: Any, passed: dict[str, Any], output: Any) 
 def tapped(scheduler_class: Any) -> Any:
     """A subclass whose every step leaves its predicted clean sample in `look`.
 
-    A subclass with the same signature, because pipelines test for classes and read signatures.
+    A subclass with the same signature, because pipelines test for classes and read signatures. It counts
+    from the first timestep, where every run starts: few pipelines say so, and a far shift rounds the first
+    two timesteps to one number, of which schedulers that look it up take the second.
     """
     signature = inspect.signature(scheduler_class.step)
 
     @functools.wraps(scheduler_class.step)
     def step(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if getattr(self, "step_index", 0) is None and getattr(self, "begin_index", 0) is None:
+            self.set_begin_index(0)
         output = scheduler_class.step(self, *args, **kwargs)
         passed = signature.bind(self, *args, **kwargs).arguments
         self.look.predicted = predicted_clean_sample(self, passed, output)

@@ -59,6 +59,20 @@ def test_the_flow_is_shifted_as_the_authors_do(load, name):
     assert model._pipeline.scheduler.config.flow_shift == model.card.shift
 
 
+@pytest.mark.parametrize("name", ["wan2.1-vace-1.3b", "wan2.1-flf2v-14b"])
+def test_a_flow_that_is_shifted_far_counts_from_its_first_step(load, begin, picture, name):
+    """Of many steps the first two are both timestep 999, of which UniPC would look up the second."""
+    model = load(name)
+    guide, last = picture(model), picture(model, seed=1)[0]
+    run = begin(model, model.encode("a fox", guide=guide, last_image=last), steps=64)
+    run.advance(1)
+    scheduler = run._clone.scheduler
+    assert scheduler.timesteps[0] == scheduler.timesteps[1]
+    assert scheduler.step_index == 1
+    run.advance(64)
+    assert run.step == 64
+
+
 def test_lengths_that_the_pipeline_would_round_are_refused(load, plain_call):
     model = load("wan2.1-t2v-1.3b")
     assert len(plain_call(model._pipeline, prompt="a fox", num_frames=7, **SIZE)) == 5
