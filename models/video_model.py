@@ -37,7 +37,7 @@ class ModelCard:
         height, width: default size in pixels.
         size_multiple: both sizes are multiples of this many pixels.
         max_side: largest height or width in pixels.
-        fixed_size: whether the default size is the only one (learned positions of one size).
+        fixed_size: whether the default size is the only one (learned positions, or the authors say so).
         frame_stride, frame_offset: legal lengths are `frame_stride * n + frame_offset` frames.
         num_frames: default length of a chunk in frames.
         min_frames: least length of a chunk in frames; 0 for the first legal length above the offset.

@@ -2,7 +2,7 @@
 
 Sources: the table of models, the licence section and the command-line demo of github.com/zai-org/CogVideo;
 diffusers' own defaults. The demo gives the models of 5B another scheduler than their checkpoints name, and
-dynamic guidance with it.
+dynamic guidance with it. Of version 1.5 only the one from an image draws other sizes than its own.
 """
 
 from dataclasses import replace
@@ -76,6 +76,7 @@ TEXT_15 = replace(
     height=768,
     width=1360,
     max_side=1360,
+    fixed_size=True,
     frame_stride=16,
     num_frames=81,
     max_frames=161,
@@ -108,10 +109,11 @@ CARDS = (
         pipeline_class="CogVideoXImageToVideoPipeline",
         source="THUDM/CogVideoX1.5-5B-I2V",
         licence="https://huggingface.co/THUDM/CogVideoX1.5-5B-I2V/blob/main/LICENSE",
+        fixed_size=False,
         takes_text=False,
         takes_image=True,
         prefix_frames=1,
         partner="",
-        notes="Animates an image by a prompt; the authors advise a short side of 768.",
+        notes="Animates an image by a prompt, upright too; the authors advise a short side of 768.",
     ),
 )

@@ -1,6 +1,8 @@
 """CogVideoX: text to video, and one image with text to video.
 
 The autoencoder decodes only 8n+1 frames to as many (16n+1 in version 1.5, whose latents are padded to pairs).
+From an image version 1.5 takes many sizes; diffusers counts its positions no further than the one that the
+checkpoint names, and fails above it.
 """
 
 from __future__ import annotations
@@ -10,6 +12,37 @@ from typing import Any
 from PIL import Image
 
 from models.conditioning import Conditioning
+from models.video_model import ModelCard
+
+
+def pipeline_class(card: ModelCard) -> type[Any]:
+    """The class of the card's name; from an image, with positions for every size."""
+    import diffusers
+    from diffusers.models.embeddings import get_3d_rotary_pos_embed
+
+    class AnySize(diffusers.CogVideoXImageToVideoPipeline):
+        def _prepare_rotary_positional_embeddings(
+            self, height: int, width: int, num_frames: int, device: Any
+        ) -> tuple[Any, Any]:
+            config = self.transformer.config
+            if config.patch_size_t is None:
+                return super()._prepare_rotary_positional_embeddings(height, width, num_frames, device)
+            patch = self.vae_scale_factor_spatial * config.patch_size
+            grid = (height // patch, width // patch)
+            return get_3d_rotary_pos_embed(
+                embed_dim=config.attention_head_dim,
+                crops_coords=None,
+                grid_size=grid,
+                temporal_size=-(-num_frames // config.patch_size_t),
+                grid_type="slice",
+                max_size=grid,
+                device=device,
+            )
+
+    if card.pipeline_class == "CogVideoXImageToVideoPipeline":
+        return AnySize
+    other: type[Any] = getattr(diffusers, card.pipeline_class)
+    return other
 
 
 def encode(pipeline: Any, conditioning: Conditioning) -> dict[str, Any]:

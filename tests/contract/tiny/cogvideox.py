@@ -15,12 +15,12 @@ SIDE = 16
 
 def save(folder: Path, card: ModelCard) -> ModelCard:
     torch.manual_seed(0)
-    from_image = card.takes_image
+    from_image, paired = card.takes_image, card.frame_stride == 16
     getattr(diffusers, card.pipeline_class)(
         tokenizer=t5_tokenizer(),
         text_encoder=t5_encoder(),
         vae=_vae(),
-        transformer=_transformer(from_image, learned=card.fixed_size, paired=card.frame_stride == 16),
+        transformer=_transformer(from_image, learned=card.fixed_size and not paired, paired=paired),
         scheduler=CogVideoXDDIMScheduler(
             prediction_type="v_prediction", timestep_spacing="trailing", rescale_betas_zero_snr=True
         ),

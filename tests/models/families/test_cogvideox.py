@@ -1,13 +1,16 @@
 """What is peculiar to CogVideoX, on tiny random pipelines of its classes."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
-from diffusers import CogVideoXDDIMScheduler, CogVideoXDPMScheduler
+from diffusers import CogVideoXDDIMScheduler, CogVideoXDPMScheduler, CogVideoXImageToVideoPipeline
 from PIL import Image
 
 from models.catalog import card
 from models.errors import InputError
+from models.families import cogvideox
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +101,35 @@ def test_a_number_of_steps_that_ends_in_noise_is_refused_for_the_run_and_for_its
 def test_learned_positions_fix_the_size(image, picture):
     with pytest.raises(InputError, match="16x16 pixels only"):
         image.encode("a fox", guide=picture(image), width=24)
+
+
+@pytest.mark.parametrize(("height", "width"), [(32, 16), (16, 32)])
+def test_version_1_5_animates_images_larger_than_its_checkpoint_names(load, begin, picture, height, width):
+    model = load("cogvideox1.5-5b-i2v")
+    run = begin(model, model.encode("a fox", guide=picture(model), height=height, width=width))
+    run.advance(1)
+    assert run.preview().frames.shape[1:3] == (height, width)
+
+
+def test_positions_of_an_upright_picture_go_on_where_those_of_a_wide_one_end():
+    """A token is 16 pixels; diffusers' own go to the 96x170 latent pixels that the checkpoint names."""
+    config = {"sample_height": 96, "sample_width": 170, "patch_size": 2, "patch_size_t": 2}
+    network = SimpleNamespace(config=SimpleNamespace(**config, attention_head_dim=16))
+    pipeline = SimpleNamespace(transformer=network, vae_scale_factor_spatial=8)
+    own = cogvideox.pipeline_class(card("cogvideox1.5-5b-i2v"))
+
+    def positions(kind, height, width):
+        cosines, _ = kind._prepare_rotary_positional_embeddings(pipeline, height, width, 3, "cpu")
+        return cosines.view(2, height // 16, width // 16, -1)
+
+    wide, upright = positions(own, 768, 1360), positions(own, 1360, 768)
+    torch.testing.assert_close(wide, positions(CogVideoXImageToVideoPipeline, 768, 1360), rtol=0, atol=0)
+    torch.testing.assert_close(upright[:, :48], wide[:, :, :48], rtol=0, atol=0)
+
+
+def test_from_words_version_1_5_draws_one_size_only(paired):
+    with pytest.raises(InputError, match="16x16 pixels only"):
+        paired.encode("a fox", height=24)
 
 
 def test_latents_that_fill_up_a_pair_are_not_decoded(paired, begin):
