@@ -29,7 +29,7 @@ from models.continuation import fit_guide, fit_picture
 from models.families import Family, family
 from models.gguf_networks import Networks, with_networks
 from models.memory import give_freed_memory_back
-from models.placing import place
+from models.placing import cleared_device, place
 from models.prompt_memory import PromptMemory
 from models.rough_decoder import RoughDecoder
 from models.step_cache import takes_cache
@@ -322,7 +322,7 @@ class DiffusersModel(VideoModel):
             options=card.options,
         )
         self._adapters.use(conditioning.loras)
-        with torch.no_grad(), self._prompts.used(conditioning.loras):
+        with torch.no_grad(), cleared_device(self._pipeline), self._prompts.used(conditioning.loras):
             conditioning.encoded.update(self._family.encode(self._pipeline, conditioning))
         return conditioning
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 import tempfile
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +52,24 @@ def place(pipeline: Any, placement: Placement, disk: Path | None = None) -> Any:
         pipeline.enable_model_cpu_offload(device=placement.device)
         return pipeline
     return _offload_layers(pipeline, placement, disk)
+
+
+@contextmanager
+def cleared_device(pipeline: Any) -> Iterator[None]:
+    """Where one part at a time is on the device: no part before this, and none after an error in it.
+
+    diffusers takes them off at the end of a call only. A suspended run has not come there, and a part that
+    did not fit stays with some of its weights.
+    """
+    offloads = bool(getattr(pipeline, "_all_hooks", None))
+    if offloads:
+        pipeline.maybe_free_model_hooks()
+    try:
+        yield
+    except BaseException:
+        if offloads:
+            pipeline.maybe_free_model_hooks()
+        raise
 
 
 def _store_in_float8(network: Any, compute_dtype: Any) -> None:

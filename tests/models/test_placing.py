@@ -94,6 +94,53 @@ def test_layers_on_disk_give_the_clip_that_layers_in_memory_give(name, tmp_path)
     assert any((tmp_path / "layers" / "transformer").iterdir())
 
 
+@pytest.fixture
+def by_parts(tmp_path):
+    """A model of which one part at a time is on its device, with a step cache."""
+    small = tiny(card("wan2.1-t2v-1.3b"), tmp_path)
+    pipeline = load_pipeline(family("wan").pipeline_class(small), small, tmp_path, torch.float32)
+    model = DiffusersModel(small, place(pipeline, Placement("cpu", "float32", "", "model", cache=0.9)))
+    yield model
+    model.close()
+
+
+@pytest.fixture
+def told(by_parts, monkeypatch):
+    """What happens to the model's parts, in order."""
+    pipeline, events = by_parts._pipeline, []
+    free = pipeline.maybe_free_model_hooks
+    monkeypatch.setattr(pipeline, "maybe_free_model_hooks", lambda: (events.append("device cleared"), free()))
+    pipeline.text_encoder.register_forward_pre_hook(lambda *_: events.append("prompt encoded"))
+    return events
+
+
+def test_the_device_is_cleared_of_a_suspended_run_before_a_prompt_is_encoded(by_parts, told):
+    run = by_parts.begin(by_parts.encode("a fox"), 0, 4)
+    run.advance(2)
+    told.clear()
+    by_parts.encode("snow", guidance_scale=1)
+    assert told == ["device cleared", "prompt encoded"]
+    run.close()
+
+
+def test_the_device_is_cleared_of_a_part_that_did_not_fit(by_parts, told):
+    def full(*_):
+        raise torch.OutOfMemoryError
+
+    by_parts._pipeline.text_encoder.register_forward_pre_hook(full)
+    with pytest.raises(torch.OutOfMemoryError):
+        by_parts.encode("a fox")
+    assert told == ["device cleared", "prompt encoded", "device cleared"]
+
+
+def test_a_run_goes_on_as_it_was_after_another_prompt_was_encoded(by_parts):
+    alone = by_parts.begin(by_parts.encode("a fox"), 0, 5).finish().frames
+    run = by_parts.begin(by_parts.encode("a fox"), 0, 5)
+    run.advance(3)
+    by_parts.encode("snow")
+    np.testing.assert_array_equal(run.finish().frames, alone)
+
+
 def test_parts_that_the_authors_keep_in_32_bits_stay_so(tmp_path):
     small = tiny(card("wan2.1-t2v-1.3b"), tmp_path)
     pipeline = load_pipeline(family("wan").pipeline_class(small), small, tmp_path, torch.bfloat16)

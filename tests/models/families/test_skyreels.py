@@ -77,8 +77,8 @@ def test_noise_on_the_condition_would_make_a_seed_worthless(skyreels, picture, p
 
 def test_the_pipelines_of_its_kinds_share_modules_and_offloading(skyreels, picture, monkeypatch):
     shared = skyreels._pipeline
-    monkeypatch.setattr(shared, "_all_hooks", ["a hook"], raising=False)
     guided = skyreels.encode("a fox", guide=picture(skyreels))
+    monkeypatch.setattr(shared, "_all_hooks", ["a hook"], raising=False)
     own = skyreels._family.variant(shared, guided)
     assert own is not shared
     assert own._all_hooks == ["a hook"]
