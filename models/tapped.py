@@ -23,12 +23,14 @@ class Look:
         parts: one look for each copy that the pipeline makes of the scheduler, in their order (one a latent
             frame, or one for a sound track).
         after_step: called by the scheduler with each new sample; for pipelines that do not call back.
+        kept: what decoding needs at every look and is made at the first one, by name.
     """
 
     predicted: torch.Tensor | None = None
     latents: torch.Tensor | None = None
     parts: list[Look] = field(default_factory=list)
     after_step: Callable[[torch.Tensor], None] | None = None
+    kept: dict[str, torch.Tensor] = field(default_factory=dict)
 
     def __deepcopy__(self, _: dict[int, Any]) -> Look:
         """The look of a copied scheduler: it sees its own part and disturbs no other."""
@@ -39,6 +41,7 @@ class Look:
         """Let go of the tensors."""
         self.predicted = self.latents = self.after_step = None
         self.parts.clear()
+        self.kept.clear()
 
 
 def predicted_clean_sample(scheduler: Any, passed: dict[str, Any], output: Any) -> torch.Tensor | None:

@@ -84,10 +84,23 @@ def decode(pipeline: Any, predicted: Any, latents: Any, conditioning: Conditioni
     import torch
 
     vae = pipeline.vae
-    guide = Image.fromarray(cast(Frames, conditioning.guide_frame))
-    image = pipeline.video_processor.preprocess(guide, conditioning.height, conditioning.width)
-    generator = torch.Generator("cpu").manual_seed(pipeline.run_generator.initial_seed())
-    known = pipeline.prepare_image_latents(image, predicted.dtype, predicted.device, generator)
+    known = _image_latents(pipeline, predicted, conditioning)
     clean = torch.cat([known, predicted], dim=2).to(vae.dtype) / vae.config.scaling_factor
     pixels = vae.decode(clean, return_dict=False)[0]
     return pipeline.video_processor.postprocess_video(pixels, output_type="np")
+
+
+def _image_latents(pipeline: Any, like: Any, conditioning: Conditioning) -> Any:
+    """The image's latent frame `[1, C, 1, h, w]` as the run drew it, encoded at the first look only.
+
+    Where one part at a time is on the device, the encoder would drive the network out at every look.
+    """
+    import torch
+
+    kept = pipeline.scheduler.look.kept
+    if "image" not in kept:
+        guide = Image.fromarray(cast(Frames, conditioning.guide_frame))
+        image = pipeline.video_processor.preprocess(guide, conditioning.height, conditioning.width)
+        generator = torch.Generator("cpu").manual_seed(pipeline.run_generator.initial_seed())
+        kept["image"] = pipeline.prepare_image_latents(image, like.dtype, like.device, generator)
+    return kept["image"]

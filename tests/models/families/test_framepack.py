@@ -46,6 +46,21 @@ def test_a_chunk_is_one_section(model, picture):
     assert (CARDS["framepack"].min_frames, CARDS["framepack"].max_frames) == (37, 37)
 
 
+def test_a_run_encodes_its_image_for_the_first_look_only(model, begin, picture, monkeypatch):
+    run = begin(model, model.encode("a fox", guide=picture(model)))
+    run.advance(1)
+    preview = run.preview()
+
+    def driven_out(*_, **__):
+        raise RuntimeError("the network would have to leave the device")
+
+    monkeypatch.setattr(model._pipeline.vae, "encode", driven_out)
+    assert len(run.glimpse()) == len(preview)
+    np.testing.assert_array_equal(run.preview().frames, preview.frames)
+    run.close()
+    assert not run._look.kept
+
+
 def test_from_the_hub_its_parts_are_gathered_from_three_places(monkeypatch):
     asked = []
 
