@@ -220,6 +220,7 @@ def this_machine(wishes: Wishes | str | None = None) -> Machine:
     if not torch.cuda.is_available():
         return Machine(ram_gb=ram)
     device = wishes.device if isinstance(wishes, Wishes) else wishes
+    torch.cuda.empty_cache()  # what torch keeps of freed memory would count as taken
     free, _ = torch.cuda.mem_get_info(device if device and device.startswith("cuda") else None)
     return Machine(free / 2**30, torch.cuda.is_bf16_supported(including_emulation=False), ram)
 

@@ -160,6 +160,20 @@ def test_a_text_encoder_that_does_not_fit_beside_a_step_has_the_layers_offloaded
     assert choose(dataclasses.replace(ltx_2, text_encoder_gb=11), machine).offload == "model"
 
 
+def test_memory_that_torch_keeps_though_it_was_freed_counts_as_free(monkeypatch):
+    """As what the last run used does, when a first frame is drawn beside the video model."""
+    free, kept = [2**32], [2**34]
+
+    def given_back():
+        free[0], kept[0] = free[0] + kept[0], 0
+
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda including_emulation: not including_emulation)
+    monkeypatch.setattr("torch.cuda.mem_get_info", lambda device: (free[0], 2**35))
+    monkeypatch.setattr("torch.cuda.empty_cache", given_back)
+    assert this_machine().cuda_memory_gb == 4 + 16
+
+
 def test_of_several_devices_the_wished_one_is_asked_for_its_memory(monkeypatch):
     asked = []
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
