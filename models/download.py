@@ -12,6 +12,7 @@ from typing import Any
 
 from models.errors import InputError
 from models.video_model import ModelCard
+from models.whole_download import is_whole
 
 Tell = Callable[[str], None]
 """Is given one sentence on how far a download is."""
@@ -58,17 +59,9 @@ def is_here(card: ModelCard, without: Iterable[str] = ()) -> bool:
         card: of the checkpoint.
         without: parts whose weights come from elsewhere, e.g. `transformer`.
     """
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-
     if not on_hub(card):
         return Path(card.source).is_dir()
-    try:
-        for choice in _choices(card, without):
-            snapshot_download(**choice, local_files_only=True)
-    except (LocalEntryNotFoundError, HfHubHTTPError, OSError, ValueError):
-        return False
-    return True
+    return all(_here(choice) for choice in _choices(card, without))
 
 
 def plan(card: ModelCard, without: Iterable[str] = ()) -> Plan:
@@ -80,7 +73,7 @@ def plan(card: ModelCard, without: Iterable[str] = ()) -> Plan:
     from huggingface_hub import snapshot_download
 
     files: list[Any] = []
-    for choice in _choices(card, without):
+    for choice in map(_as_it_is_here, _choices(card, without)):
         with _in_words(card, choice["repo_id"]):
             files += snapshot_download(**choice, dry_run=True, tqdm_class=_bar(None))
     size = sum(file.file_size or 0 for file in files)
@@ -90,6 +83,8 @@ def plan(card: ModelCard, without: Iterable[str] = ()) -> Plan:
 
 def fetch(card: ModelCard, tell: Tell | None = None, without: Iterable[str] = ()) -> Path | None:
     """Download what of a checkpoint is not here yet; broken downloads are carried on.
+
+    What older clients of the hub downloaded is compared with the hub once, where it is in reach.
 
     Args:
         card: of the checkpoint.
@@ -107,10 +102,16 @@ def fetch(card: ModelCard, tell: Tell | None = None, without: Iterable[str] = ()
 
     how: dict[str, Any] = {"local_files_only": True}
     without = tuple(without)
-    if not is_here(card, without):
-        how = {"tqdm_class": _bar(_progress(card, tell, without))}
+    choices = [_as_it_is_here(choice) for choice in _choices(card, without)]
+    here = is_here(card, without)
+    if not here or not all(map(_listed, choices)):
+        try:
+            how = {"tqdm_class": _bar(_progress(card, tell, without))}
+        except InputError:
+            if not here:
+                raise
     folders = []
-    for choice in _choices(card, without):
+    for choice in choices:
         with _in_words(card, choice["repo_id"]):
             folders.append(Path(snapshot_download(**choice, **how)))
     return folders[0] if (folders[0] / "model_index.json").is_file() else None
@@ -130,7 +131,8 @@ def _progress(card: ModelCard, tell: Tell | None, without: Iterable[str]) -> Cal
         if tell is not None:
             tell(f"{card.title} is being downloaded: {in_gb(had + done)} of {in_gb(wanted.size)}.")
 
-    told(0)
+    if wanted.missing:
+        told(0)
     return told
 
 
@@ -151,6 +153,38 @@ def _choices(card: ModelCard, without: Iterable[str]) -> list[dict[str, Any]]:
         }
         for repository, patterns in (card.parts or {card.source: FILES}).items()
     ]
+
+
+def _here(choice: dict[str, Any]) -> Path | None:
+    """The folder of a download that is whole, if there is one."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        folder = Path(snapshot_download(**choice, local_files_only=True))
+        patterns = choice["allow_patterns"], choice["ignore_patterns"]
+        return folder if _listed(choice) or is_whole(folder, *patterns) else None
+    except (LocalEntryNotFoundError, HfHubHTTPError, OSError, ValueError):
+        return None
+
+
+def _listed(choice: dict[str, Any]) -> bool:
+    """Whether it is known here which files the hub has. If not, its client takes any folder for whole."""
+    from huggingface_hub import get_cached_repo_tree
+    from huggingface_hub.errors import CachedRepoTreeNotFoundError
+
+    try:
+        get_cached_repo_tree(choice["repo_id"], revision=choice["revision"])
+    except CachedRepoTreeNotFoundError:
+        return False
+    return True
+
+
+def _as_it_is_here(choice: dict[str, Any]) -> dict[str, Any]:
+    """The same at the commit that is here, where only the list of its files is missing."""
+    if _listed(choice) or (folder := _here(choice)) is None:
+        return choice
+    return {**choice, "revision": folder.name}
 
 
 def _free() -> int:

@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlparse
 
 import huggingface_hub.constants
 import pytest
+from huggingface_hub import hf_hub_download
 
 from models import download
 from models.catalog import card
@@ -17,8 +18,9 @@ from models.errors import InputError
 
 COMMIT = "c" * 40
 WEIGHTS = bytes(range(256)) * 4000
+INDEX = b'{"transformer": ["diffusers", "Net"], "safety_checker": [null, null]}'
 FILES = {
-    "model_index.json": b"{}",
+    "model_index.json": INDEX,
     "transformer/config.json": b"{}",
     "transformer/model.safetensors": WEIGHTS,
     "transformer/model.fp16.safetensors": b"x" * 100,
@@ -94,7 +96,7 @@ def hub(tmp_path, monkeypatch):
 
 def test_the_plan_says_how_much_is_missing_and_how_much_room_there_is(hub):
     wanted = download.plan(MODEL)
-    assert wanted.missing == wanted.size == len(WEIGHTS) + 4
+    assert wanted.missing == wanted.size == len(INDEX + WEIGHTS) + 2
     assert wanted.sentence.startswith("1 MB of 1 MB are to be downloaded; ")
     assert not download.is_here(MODEL)
 
@@ -136,6 +138,52 @@ def test_what_is_here_is_not_fetched_again(hub):
     Hub.asked.clear()
     assert download.fetch(MODEL) == folder
     assert Hub.asked == []
+
+
+WANTED = ("model_index.json", "transformer/config.json", "transformer/model.safetensors")
+
+
+def older_download(*names):
+    """Files as an older client of the hub left them: without a list of what there is."""
+    for name in names:
+        hf_hub_download(MODEL.source, name)
+
+
+@pytest.mark.parametrize("missing", WANTED)
+def test_part_of_an_older_download_is_not_taken_for_all_of_it(hub, missing):
+    older_download(*(name for name in WANTED if name != missing))
+    assert not download.is_here(MODEL)
+    folder = download.fetch(MODEL)
+    assert (folder / missing).read_bytes() == FILES[missing]
+    assert download.is_here(MODEL)
+
+
+def test_an_older_download_is_compared_with_the_hub_once(hub, monkeypatch):
+    older_download(*WANTED)
+    monkeypatch.setitem(FILES, "transformer/merges.txt", b"nothing here names it")
+    assert download.is_here(MODEL)
+    folder = download.fetch(MODEL)
+    assert (folder / "transformer" / "merges.txt").is_file()
+    Hub.asked.clear()
+    assert download.fetch(MODEL) == folder
+    assert Hub.asked == []
+
+
+def test_an_older_download_is_compared_at_its_own_commit(hub):
+    older_download(*WANTED)
+    Hub.asked.clear()
+    assert download.plan(MODEL).missing == 0
+    assert Hub.asked
+    assert all(COMMIT in line for line in Hub.asked)
+
+
+@pytest.mark.parametrize("offline", [True, False])
+def test_an_older_download_is_loaded_without_a_network(hub, monkeypatch, offline):
+    older_download(*WANTED)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", offline)
+    monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", "http://127.0.0.1:9")
+    assert download.is_here(MODEL)
+    assert (download.fetch(MODEL) / "transformer" / "model.safetensors").read_bytes() == WEIGHTS
 
 
 def test_a_disk_that_is_too_small_is_told_before_the_download(hub, monkeypatch):
