@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import os
+import platform
 import shutil
 import tempfile
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from models.download import in_gb
 from models.errors import InputError
 from models.memory import keep_freed_memory
 from models.placement import Placement, this_machine
 from models.step_cache import cache_steps
 from models.weights import NETWORKS
+
+LAYERS = "studio-layers"
+"""How the names of folders of layers begin; machine and process follow."""
 
 
 def place(pipeline: Any, placement: Placement, disk: Path | None = None) -> Any:
@@ -23,13 +29,13 @@ def place(pipeline: Any, placement: Placement, disk: Path | None = None) -> Any:
     Args:
         pipeline: in `placement.dtype`, on the CPU.
         placement: the choice.
-        disk: folder for layers that main memory does not hold; a temporary one if None.
+        disk: folder for layers that main memory does not hold; a temporary one beside the weights if None.
 
     Returns:
         The same pipeline.
 
     Raises:
-        InputError: if the attention backend is not installed or not known.
+        InputError: if the attention backend is not there or not known, or the disk has no room for layers.
     """
     import torch
 
@@ -145,12 +151,40 @@ def short_of_memory(pipeline: Any, free_gb: float) -> bool:
 
 
 def _layers_folder(pipeline: Any, disk: Path | None) -> Path:
-    """Where layers lie on disk; a temporary folder is gone with the pipeline."""
+    """Where layers lie on disk; a temporary folder beside the weights is gone with the pipeline."""
+    from huggingface_hub import constants
+
     if disk is not None:
         return disk
-    folder = tempfile.mkdtemp(prefix="studio-layers-")
-    weakref.finalize(pipeline, shutil.rmtree, folder, ignore_errors=True)
+    ours = f"{LAYERS}-{platform.node()}-"
+    prefix = f"{ours}{os.getpid()}-"
+    try:
+        beside = Path(constants.HF_HUB_CACHE)
+        beside.mkdir(parents=True, exist_ok=True)
+        _sweep(beside.glob(f"{ours}*"))
+        folder = tempfile.mkdtemp(prefix=prefix, dir=beside)
+    except OSError:  # weights that are only lent to us
+        folder = tempfile.mkdtemp(prefix=prefix)
+    remove = weakref.finalize(pipeline, shutil.rmtree, folder, ignore_errors=True)
+    networks = [network for name in NETWORKS if (network := getattr(pipeline, name, None)) is not None]
+    needed = sum(each.nbytes for network in networks for each in network.state_dict().values())
+    if (free := shutil.disk_usage(folder).free) < needed:
+        remove()
+        raise InputError(
+            f"The layers that main memory does not hold need {in_gb(needed)} on the disk and {in_gb(free)} "
+            f"are free in {Path(folder).parent}. Make room there, or choose a smaller model."
+        )
     return Path(folder)
+
+
+def _sweep(folders: Iterable[Path]) -> None:
+    """Remove the layers of processes of this machine that were ended before they could."""
+    import psutil
+
+    for folder in folders:
+        process = folder.name.split("-")[-2]
+        if process.isdecimal() and not psutil.pid_exists(int(process)):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _set_attention(network: Any, backend: str) -> None:

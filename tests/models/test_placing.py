@@ -1,6 +1,7 @@
 """A placement carried out on a real, tiny pipeline."""
 
 import gc
+import platform
 import weakref
 from types import SimpleNamespace
 
@@ -161,10 +162,50 @@ def test_helios_draws_its_noise_where_its_network_is():
     assert family("wan").generator_device(pipeline) == "cpu"
 
 
-def test_a_temporary_folder_of_layers_is_gone_with_its_pipeline(tmp_path, monkeypatch):
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    pipeline = place(tiny_wan(), Placement("cpu", "float32", "", offload="disk"))
-    assert list(tmp_path.glob("studio-layers-*"))
+@pytest.fixture
+def weights_folder(tmp_path, monkeypatch):
+    """Where the hub's client would keep its weights; nothing is there yet."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    return tmp_path / "hub"
+
+
+def on_disk():
+    return place(tiny_wan(), Placement("cpu", "float32", "", offload="disk"))
+
+
+def test_layers_lie_beside_the_weights_and_are_gone_with_their_pipeline(weights_folder):
+    pipeline = on_disk()
+    assert list(weights_folder.glob("studio-layers-*/transformer/*.safetensors"))
     del pipeline
     gc.collect()
-    assert not list(tmp_path.glob("studio-layers-*"))
+    assert not list(weights_folder.iterdir())
+
+
+def test_layers_lie_among_temporary_files_where_the_weights_cannot_be_written_to(
+    weights_folder, tmp_path, monkeypatch
+):
+    weights_folder.write_text("a file in place of a folder")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    pipeline = on_disk()
+    assert list(tmp_path.glob("studio-layers-*/transformer/*.safetensors"))
+    del pipeline
+
+
+def test_a_disk_without_room_for_the_layers_is_told_before_any_is_written(weights_folder, monkeypatch):
+    size = sum(weight.nbytes for weight in tiny_wan().transformer.parameters())
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=size - 1))
+    with pytest.raises(InputError, match=r"need 0 MB on the disk and 0 MB are free in .*hub\. Make room"):
+        on_disk()
+    assert not list(weights_folder.iterdir())
+
+
+def test_layers_of_a_process_that_was_killed_are_swept(weights_folder):
+    ended, other_machine = (
+        weights_folder / f"studio-layers-{name}-4194305-x" for name in (platform.node(), "elsewhere")
+    )
+    for folder in (ended, other_machine):
+        folder.mkdir(parents=True)
+    pipelines = [on_disk(), on_disk()]  # of which the second leaves the first its layers
+    assert len(list(weights_folder.glob("*/transformer"))) == len(pipelines)
+    assert not ended.exists()
+    assert other_machine.exists()
