@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from diffusers.hooks.first_block_cache import FBCSharedBlockState
 
 from models.catalog import load_model
 from models.diffusers_run import DiffusersModel, DiffusersRun
@@ -49,6 +50,22 @@ def test_a_run_that_is_closed_takes_nothing_from_another(model: DiffusersModel) 
     closed.advance(3)
     closed.close()
     np.testing.assert_array_equal(kept.finish().frames, alone)
+
+
+def test_a_suspended_run_keeps_only_what_its_next_step_needs(
+    model: DiffusersModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    states: list[FBCSharedBlockState] = []
+    make = FBCSharedBlockState.__init__
+    monkeypatch.setattr(FBCSharedBlockState, "__init__", lambda self: (states.append(self), make(self))[1])
+    run = begin(model, 1)
+    run.advance(1)
+    assert states
+    for state in states:
+        assert state.head_block_output is None
+        assert state.head_block_residual is not None
+        assert state.tail_block_residuals is not None
+    run.close()
 
 
 def test_steps_are_skipped(tmp_path: Path) -> None:
