@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import wraps
-from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
@@ -19,6 +18,7 @@ from studio.sentences import sentence_of
 from studio.studio import Studio
 from studio.timeline import Project, new_id
 from studio.ui import layout, views
+from studio.ui.beginnings import Beginnings
 from studio.ui.downloads import Downloads
 from studio.ui.look import Look, Where, interruption, look, media_url, stamp
 from studio.ui.memory import Memory, recalled
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 Verb = Callable[[Where], Any]
 Drawn = dict[Any, Any]
 LOG = logging.getLogger(__name__)
-MOST_BEGUN = 100
 KEPT_SECONDS = 24 * 3600
 """How long Gradio keeps what was uploaded; what is used lies in its project by then."""
 
@@ -42,9 +41,7 @@ class Page(layout.Parts):
     studio: Studio
     examples: list[dict[str, str]]
     blocks: gr.Blocks
-    begun: dict[str, str] = field(default_factory=dict)
-    """Projects that were made by events of a page that stood nowhere, by visit and turn."""
-    beginning: RLock = field(default_factory=RLock)
+    beginnings: Beginnings = field(default_factory=Beginnings)
     model_changed: Any = None
     """The event after which every input has the limits of another model; `search` makes it."""
 
@@ -101,11 +98,10 @@ class Page(layout.Parts):
         if where.get("project"):
             yield str(where["project"])
             return
-        event = f"{where.get('visit')} {where.get('turn')}"
-        with self.beginning:
-            begun = self.begun.get(event) if where.get("visit") else None
-            if begun is not None and any(each.id == begun for each in self.studio.projects()):
-                yield begun
+        begun = self.beginnings.of(where.get("visit"), where.get("turn") or 0)
+        with begun.turn:
+            if begun.project is not None and any(each.id == begun.project for each in self.studio.projects()):
+                yield begun.project
                 return
             made = self.studio.create_project(title, str(where.get("visitor") or "")).id
             try:
@@ -113,9 +109,7 @@ class Page(layout.Parts):
             except InputError:
                 self.studio.delete_project(made)
                 raise
-            self.begun[event] = made
-            for old in list(self.begun)[:-MOST_BEGUN]:
-                del self.begun[old]
+            begun.project = made
 
     def drawn(self) -> list[Any]:
         """Everything that `draw` may change."""

@@ -1,5 +1,6 @@
 """The page without a browser: where new work goes."""
 
+from concurrent.futures import ThreadPoolExecutor, wait
 from types import SimpleNamespace
 
 import gradio as gr
@@ -117,6 +118,20 @@ def test_an_empty_page_begins_a_project(page, studio):
 def test_two_events_that_leave_an_empty_page_together_share_a_project(page, studio):
     assert began(page) == began(page)
     assert len(studio.projects()) == 1
+
+
+def test_two_events_that_come_at_the_same_moment_share_a_project(page, studio):
+    with ThreadPoolExecutor(1) as pool:
+        with page.project({"visit": "a", "turn": 1}) as first:
+            second = pool.submit(began, page)
+            assert not wait([second], timeout=0.2).done
+        assert second.result() == first
+    assert len(studio.projects()) == 1
+
+
+def test_who_uploads_for_long_keeps_no_other_page_waiting(page):
+    with ThreadPoolExecutor(1) as pool, page.project({"visit": "a", "turn": 1}):
+        assert pool.submit(began, page, visit="b").result(timeout=60)
 
 
 def test_another_page_or_a_later_turn_has_a_project_of_its_own(page):
