@@ -98,7 +98,7 @@ class _Film:
 
     Attributes:
         opening: the first frame of the chunk that was written last.
-        latest: the frames up to its end, from the chunks before it too.
+        latest: the frames up to its end, from the chunks of its shot before it too.
     """
 
     opening: Frames
@@ -140,6 +140,8 @@ class _Film:
 def _segment(film: _Film, store: Store, project: Project, chunk: _Chunk) -> Segment:
     """Clip, tail and poster of the next chunk, and its record."""
     write = store.write_media
+    if chunk.request.cut:
+        film.latest.clear()
     clip = write(project.id, ".mp4", lambda to: film.write_next(to, chunk.fps))
     tail = np.stack(film.latest)
     return Segment(

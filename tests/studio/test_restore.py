@@ -120,6 +120,26 @@ def test_the_tail_reaches_back_over_the_seam(store):
     assert np.array_equal(tail, list(itertools.islice(media.read_frames(film), 6, 18)))
 
 
+def test_a_restored_film_does_not_go_on_across_a_cut(store):
+    before = Project()
+    for grey, cut in ((255, False), (0, True)):
+        frames = np.full((14, 64, 96, 3), grey, np.uint8)
+        request = samples.segment().request.model_copy(update={"cut": cut})
+        clip = store.write_media(before.id, ".mp4", lambda to, frames=frames: media.write_clip(to, frames, 8))
+        tail = store.write_media(
+            before.id, ".png", lambda to, frames=frames: media.write_frames_png(frames[-16:], to)
+        )
+        shot = samples.segment(before.head, request=request, clip=clip, tail=tail, num_frames=14)
+        before = with_segment(before, shot)
+    after = restore(export.film(before, store), store, tail_frames=16)
+    for old, new in zip(before.branch(), after.branch(), strict=True):
+        tails = [
+            media.read_frames_png(store.media_path(p.id, s.tail)) for p, s in ((before, old), (after, new))
+        ]
+        assert len(tails[1]) == len(tails[0])
+        np.testing.assert_allclose(*(tail.mean((1, 2, 3)) for tail in tails), atol=3)  # an mp4 is not exact
+
+
 def test_a_restored_film_is_exported_again_as_it_was(store):
     before = samples.project_with_clips(store, 2)
     film = export.film(before, store)
