@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from studio.errors import InputError
@@ -130,6 +131,24 @@ def read_lora(text: str) -> LoraChoice:
         raise InputError(
             f"A LoRA is written as its name, or as name:weight with a weight from -4 to 4, not {text!r}."
         ) from error
+
+
+def check_loras(choices: Iterable[LoraChoice], here: Sequence[str], folder: Path) -> None:
+    """Check that LoRA files are there.
+
+    Args:
+        choices: what is asked for.
+        here: names of the files that are there.
+        folder: where they lie.
+
+    Raises:
+        InputError: naming the first that is not.
+    """
+    for choice in choices:
+        if choice.name not in here:
+            raise InputError(
+                f"There is no LoRA called {choice.name!r} in {folder}. Put the file there, or leave it out."
+            )
 
 
 def offered(worker: Worker, settings: Settings) -> list[ModelCard]:

@@ -121,11 +121,11 @@ def make(
             check_title(title)
         requests = requests_of(studio, choices)
         studio.check(requests)
-        console = _load(studio, requests[0].model)
         project = studio.create_project(title.strip() or prompt.strip()[:80])
         try:
             take_images(studio, project, requests, choices)
-        except InputError:
+            console = _load(studio, requests[0].model)
+        except BaseException:  # Ctrl-C ends a download
             studio.delete_project(project.id)
             raise
         _work(studio, project, requests, output, console)

@@ -202,7 +202,7 @@ class Studio:
         return self.store.write_media(project_id, ".png", lambda to: write_frames_png(image[None], to))
 
     def check(self, requests: Sequence[ChunkRequest], *, continues: bool = False) -> list[ChunkRequest]:
-        """Check requests for a film that is not begun yet; guide images are not looked for.
+        """Check requests for a film that is not begun yet; guide images are not looked for, LoRA files are.
 
         Args:
             requests: one a segment.
@@ -221,6 +221,8 @@ class Studio:
             for index, each in enumerate(made)
         ]
         checks.check_offered((each.model for each in made), self.cards())
+        if loras := [lora for each in made for lora in each.loras]:
+            checks.check_loras(loras, self.worker.loras(), self.settings.lora_dir)
         self.store.check_disk()
         return checked
 

@@ -21,6 +21,7 @@ from models.gguf_networks import Networks, networks_of
 from models.memory import give_freed_memory_back
 from models.video_model import DenoisingRun, ModelCard, Scorer, VideoModel
 from studio import search
+from studio.checks import check_loras
 from studio.errors import CancelledError, InputError
 from studio.search import Decoded, Finished, Live, Rough, Step
 from studio.settings import Settings
@@ -167,11 +168,7 @@ class LocalWorker:
         return [str(file.relative_to(self._lora_dir).with_suffix("")) for file in files]
 
     def _lora(self, choice: LoraChoice) -> Lora:
-        if choice.name not in self.loras():
-            raise InputError(
-                f"There is no LoRA called {choice.name!r} in {self._lora_dir}. Put the file there, or leave "
-                "it out."
-            )
+        check_loras([choice], self.loras(), self._lora_dir)
         return Lora(self._lora_dir / f"{choice.name}.safetensors", choice.weight)
 
     def is_here(self, model: str) -> bool:

@@ -167,8 +167,17 @@ def test_a_lora_that_is_written_otherwise_is_told_in_a_sentence(text):
         checks.read_lora(text)
 
 
-def test_a_lora_that_is_not_there_fails_the_job_in_a_sentence(studio, request_):
+def test_a_lora_that_is_not_there_is_told_before_the_work_begins(studio, request_):
     project = studio.create_project()
+    request = request_.model_copy(update={"loras": (LoraChoice(name="nothing"),)})
+    with pytest.raises(InputError, match="There is no LoRA called 'nothing'"):
+        studio.make(project.id, [request_, request])
+    assert studio.last_job(project.id) is None
+
+
+def test_a_lora_that_is_gone_when_its_turn_comes_fails_the_job_in_a_sentence(studio, request_, monkeypatch):
+    project, there = studio.create_project(), iter([["nothing"], []])
+    monkeypatch.setattr(studio.worker, "loras", lambda: next(there))
     request = request_.model_copy(update={"loras": (LoraChoice(name="nothing"),)})
     view = studio.wait(studio.make(project.id, [request]))
     assert view.state == "failed"

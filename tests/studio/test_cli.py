@@ -23,6 +23,7 @@ from studio.store import Store
 from studio.timeline import Project
 
 ROOT = Path(__file__).parents[2]
+PICTURE = ROOT / "assets/pictures/icon.png"
 TINY = ["--size", "64x64", "--frames", "9", "--steps", "3", "-k", "2", "-m", "2", "--seed", "7"]
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -194,6 +195,23 @@ def test_missing_weights_are_a_sentence_and_exit_code_2(told, settings, tmp_path
     code, said = told("make", "a fox", STUDIO_SOURCES=json.dumps({"pocket": str(tmp_path / "nowhere")}))
     assert code == 2
     assert "nowhere" in said
+    assert Store(settings.data_dir).list() == []
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["", "--guide", "nowhere.png"], "no file nowhere.png"),
+        (["", "--guide", str(PICTURE), "--end", "nowhere.png"], "no file nowhere.png"),
+        (["a fox", "--lora", "nowhere"], "no LoRA called 'nowhere'"),
+    ],
+)
+def test_a_mistyped_file_is_told_before_the_model_is_loaded(told, settings, monkeypatch, words, sentence):
+    loaded = []
+    monkeypatch.setattr("studio.cli._load", lambda *which: loaded.append(which))
+    code, said = told("make", *words)
+    assert (code, loaded) == (2, [])
+    assert sentence in said
     assert Store(settings.data_dir).list() == []
 
 
