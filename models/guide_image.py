@@ -7,7 +7,6 @@ keep its memory from the video model.
 from __future__ import annotations
 
 import inspect
-import re
 import traceback
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,45 +20,10 @@ from models import download, placement, weights
 from models.clip import Frames
 from models.continuation import cover
 from models.errors import InputError
+from models.image_model import IMAGE_MODEL, image_model
 from models.memory import give_freed_memory_back
 from models.placing import place
-from models.revisions import pinned
 from models.video_model import ModelCard
-
-IMAGE_MODEL = pinned(
-    ModelCard(
-        name="sd-1.5",
-        title="Stable Diffusion 1.5",
-        family="image",
-        pipeline_class="AutoPipelineForText2Image",
-        source="stable-diffusion-v1-5/stable-diffusion-v1-5",
-        licence="CreativeML-OpenRAIL-M",
-        parameters_b=0.9,
-        fps=1,
-        height=512,
-        width=512,
-        size_multiple=16,
-        max_side=1024,
-        frame_stride=1,
-        frame_offset=0,
-        num_frames=1,
-        max_frames=1,
-        num_inference_steps=50,
-        preview_steps=10,
-        guidance_scale=7.5,
-        takes_image=False,
-        prefix_frames=0,
-        float16=True,
-        text_encoder_gb=0.3,
-        memory_gb=5,
-        notes="Makes the guide image of a film.",
-    )
-)
-"""The default, with diffusers' steps and guidance; another source may be any text-to-image pipeline."""
-
-
-HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
-"""What may be the name of a repository, if it is no folder."""
 
 
 def draw(
@@ -224,17 +188,13 @@ def load(
     """The text-to-image pipeline, placed."""
     from diffusers import AutoPipelineForText2Image
 
-    wanted = IMAGE_MODEL
-    if source is None:
-        source = download.fetch(IMAGE_MODEL, tell)
-    else:
-        if not Path(source).exists() and HUB_ID.fullmatch(str(source)):
-            name = str(source)
-            source = download.fetch(replace(IMAGE_MODEL, title=name, source=name, revision=""), tell)
-        wanted = _as_large_as(Path(str(source)))
+    wanted = image_model(source)
+    folder = download.fetch(wanted, tell) if download.on_hub(wanted) else wanted.source
+    if source is not None:
+        wanted = _as_large_as(Path(str(folder)))
     where = placement.choose(wanted, placement.this_machine(device), device)
     where = replace(where, cache=0.0, attention=None)  # those were chosen for the network of a video model
     dtype = getattr(torch, where.dtype)
-    pipeline = weights.load_pipeline(AutoPipelineForText2Image, IMAGE_MODEL, source, dtype)
+    pipeline = weights.load_pipeline(AutoPipelineForText2Image, IMAGE_MODEL, folder, dtype)
     pipeline.set_progress_bar_config(disable=True)
     return place(pipeline, where)

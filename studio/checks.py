@@ -76,6 +76,14 @@ def draws_first_frame(card: ModelCard, request: ChunkRequest, *, continues: bool
     return not ((continues and not request.cut) or request.guide or card.takes_text)
 
 
+def draws_first_frames(worker: Worker, requests: Iterable[ChunkRequest], *, continues: bool) -> bool:
+    """Whether one is drawn for any chunk of a film; arguments as `check_first_frames`."""
+    return any(
+        draws_first_frame(worker.card(each.model), each, continues=continues or index > 0)
+        for index, each in enumerate(requests)
+    )
+
+
 def check_turn(settings: Settings, store: Store, jobs: Jobs, project_id: str) -> None:
     """Check that whoever began a project leaves others their turn, if strangers share the studio's queue.
 
@@ -173,6 +181,28 @@ def check_offered(models: Iterable[str], cards: Sequence[ModelCard]) -> None:
     for model in models:
         if model not in names:
             raise InputError(f"The model {model} is not offered by this studio. Choose {' or '.join(names)}.")
+
+
+def check_first_frames(
+    worker: Worker, settings: Settings, requests: Iterable[ChunkRequest], *, continues: bool
+) -> None:
+    """Check that no stranger has a shared studio fetch the model that draws first frames.
+
+    Args:
+        worker: draws them.
+        settings: say whether the studio is shared.
+        requests: one a chunk.
+        continues: whether the first one continues a film.
+
+    Raises:
+        InputError: if one has to be drawn, and the model is not here.
+    """
+    drawn = settings.shared and draws_first_frames(worker, requests, continues=continues)
+    if drawn and not worker.is_here(worker.image_model().name):
+        raise InputError(
+            "No image model is here that could draw the first frame. Give an image to begin with, or choose "
+            "another model."
+        )
 
 
 def check_title(title: str) -> str:

@@ -46,7 +46,7 @@ def fetch(
         raise InputError("Nothing was downloaded.")
     with Console(stderr=True).status("Downloading") as status:
         worker.fetch(model, status.update)
-    print(f"{worker.card(model).title} is here.")
+    print(f"{model} is here.")
 
 
 def draw(

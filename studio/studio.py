@@ -221,6 +221,7 @@ class Studio:
             for index, each in enumerate(made)
         ]
         checks.check_offered((each.model for each in made), self.cards())
+        checks.check_first_frames(self.worker, self.settings, made, continues=continues)
         if loras := [lora for each in made for lora in each.loras]:
             checks.check_loras(loras, self.worker.loras(), self.settings.lora_dir)
         self.store.check_disk()

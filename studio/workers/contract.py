@@ -71,6 +71,9 @@ class Worker(Protocol):
     def loras(self) -> list[str]:
         """Names of the LoRA files that a request can ask for."""
 
+    def image_model(self) -> ModelCard:
+        """The text-to-image model of `draw`; its name is one for the three verbs below."""
+
     def is_here(self, model: str) -> bool:
         """Whether a model's weights are on this machine."""
 

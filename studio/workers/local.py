@@ -18,6 +18,7 @@ from models.clip import Clip, Frames
 from models.conditioning import Conditioning, Lora
 from models.continuation import match_colours
 from models.gguf_networks import Networks, networks_of
+from models.image_model import IMAGE_MODEL, image_model
 from models.memory import give_freed_memory_back
 from models.video_model import DenoisingRun, ModelCard, Scorer, VideoModel
 from studio import search
@@ -171,25 +172,39 @@ class LocalWorker:
         check_loras([choice], self.loras(), self._lora_dir)
         return Lora(self._lora_dir / f"{choice.name}.safetensors", choice.weight)
 
+    def image_model(self) -> ModelCard:
+        """The text-to-image model of `draw`; see `Worker.image_model`."""
+        return image_model(self._sources.get(IMAGE_MODEL.name))
+
+    def _fetched(self, model: str) -> ModelCard:
+        """The card of what is fetched under a name."""
+        return self.image_model() if model == IMAGE_MODEL.name else card(model)
+
+    def _given(self, model: str) -> bool:
+        """Whether the settings name the folder of a model."""
+        return model in self._sources and not (
+            model == IMAGE_MODEL.name and download.on_hub(self.image_model())
+        )
+
     def is_here(self, model: str) -> bool:
         """Whether a model's weights are on this machine; see `Worker.is_here`."""
-        return model in self._sources or download.is_here(card(model), self._networks.get(model, ()))
+        return self._given(model) or download.is_here(self._fetched(model), self._networks.get(model, ()))
 
     def plan(self, model: str) -> tuple[int, str]:
         """What a download would bring; see `Worker.plan`."""
-        of = card(model)
-        if model in self._sources or not download.on_hub(of):
+        of = self._fetched(model)
+        if self._given(model) or not download.on_hub(of):
             return 0, f"The weights of {of.title} are in {self._sources.get(model, of.source)}."
         wanted = download.plan(of, self._networks.get(model, ()))
         return wanted.missing, wanted.sentence
 
     def fetch(self, model: str, tell: Callable[[str], None]) -> None:
         """Download what is missing; see `Worker.fetch`."""
-        download.fetch(card(model), tell, self._networks.get(model, ()))
+        download.fetch(self._fetched(model), tell, self._networks.get(model, ()))
 
     def draw(self, model: str, prompt: str, seed: int, **how: Any) -> Frames:
         """A guide image for a model; see `Worker.draw`."""
-        from models.guide_image import IMAGE_MODEL, draw
+        from models.guide_image import draw
 
         how["source"] = how.get("source") or self._sources.get(IMAGE_MODEL.name)
         with self._device:

@@ -124,6 +124,18 @@ def test_missing_weights_end_the_job_with_a_sentence(studio, request_, monkeypat
     assert "Or start from an image of your own." in view.error
 
 
+def test_strangers_cannot_have_the_image_model_fetched(studio, request_, monkeypatch):
+    monkeypatch.setattr(studio, "settings", studio.settings.model_copy(update={"shared": True}))
+    assert studio.check([request_])
+    monkeypatch.setattr(studio.worker, "is_here", lambda model: model != "sd-1.5")
+    with pytest.raises(InputError, match="Give an image to begin with"):
+        studio.check([request_])
+    assert studio.check([request_.model_copy(update={"guide": "fox.png"})])
+    assert studio.check([request_], continues=True)
+    with pytest.raises(InputError, match="Give an image to begin with"):
+        studio.check([request_, request_.model_copy(update={"cut": True})], continues=True)
+
+
 def test_every_shot_of_a_film_begins_with_a_frame_drawn_from_its_words(studio, request_, drawn):
     project = studio.create_project()
     shot = request_.model_copy(update={"prompt": "a boat", "seed": 9, "cut": True})

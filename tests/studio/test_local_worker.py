@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from models import download
 from models.clip import Clip
 from models.continuation import match_colours
 from models.seam import smooth_seam
@@ -52,6 +53,21 @@ def test_it_says_whether_the_model_is_loaded(worker):
 def test_an_unknown_model_is_told(worker):
     with pytest.raises(InputError, match="lists them all"):
         worker.ready("sora")
+
+
+def test_the_image_model_is_where_the_settings_say(tmp_path):
+    painter = LocalWorker(sources={"sd-1.5": str(tmp_path)})
+    assert painter.is_here("sd-1.5")
+    assert painter.plan("sd-1.5") == (0, f"The weights of Stable Diffusion 1.5 are in {tmp_path}.")
+
+
+def test_an_image_model_from_the_hub_is_here_once_it_is_fetched(monkeypatch):
+    painter, fetched = LocalWorker(sources={"sd-1.5": "someone/painter"}), []
+    monkeypatch.setattr(download, "is_here", lambda card, _: card.source in fetched)
+    monkeypatch.setattr(download, "fetch", lambda card, *_: fetched.append(card.source))
+    assert not painter.is_here("sd-1.5")
+    painter.fetch("sd-1.5", print)
+    assert painter.is_here("sd-1.5")
 
 
 def test_two_who_want_the_model_at_once_load_it_once(worker, monkeypatch):

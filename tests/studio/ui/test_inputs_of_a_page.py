@@ -124,6 +124,32 @@ def test_the_size_of_a_download_is_asked_for_once(studio, request_, monkeypatch)
     assert downloads.words(request_, continues=False) == ""
 
 
+@pytest.fixture
+def nothing_here(studio, monkeypatch):
+    monkeypatch.setattr(studio.worker, "is_here", lambda model: False)
+    monkeypatch.setattr(studio.worker, "plan", lambda model: (1, "8 GB to be downloaded."))
+
+
+@pytest.mark.usefixtures("nothing_here")
+def test_the_download_of_the_model_that_draws_a_first_frame_is_told_too(studio, request_):
+    downloads, wanted = Downloads(studio), request_.model_copy(update={"model": "svd"})
+    video = "Stable Video Diffusion first: 8 GB to be downloaded"
+    assert downloads.words(wanted, continues=False) == (
+        f"Stable Diffusion 1.5 first: 8 GB to be downloaded. {video}"
+    )
+    assert downloads.words(wanted, continues=True) == video
+    given = wanted.model_copy(update={"guide": "fox.png"})
+    assert downloads.words(given, continues=False) == video
+
+
+@pytest.mark.usefixtures("nothing_here")
+def test_strangers_are_told_to_give_an_image_in_place_of_a_download(studio, request_, monkeypatch):
+    monkeypatch.setattr(studio, "settings", studio.settings.model_copy(update={"shared": True}))
+    said = Downloads(studio).words(request_.model_copy(update={"model": "svd"}), continues=False)
+    assert "Give an image" in said
+    assert "GB" not in said
+
+
 def test_a_hub_out_of_reach_is_told_in_place_of_the_size(studio, request_, monkeypatch):
     def plan(model):
         raise InputError("The hub cannot be reached. Try again later.")
