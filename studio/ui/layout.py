@@ -15,7 +15,7 @@ class Parts:
 
     where: gr.HTML
     visitor: gr.BrowserState
-    memory: gr.BrowserState
+    memory: gr.HTML
     status: gr.HTML
     notice: gr.HTML
     projects: gr.HTML
@@ -32,7 +32,7 @@ def place(studio: Studio) -> Parts:
     """Place all panels; called inside `gr.Blocks`."""
     # without a key and a secret of its own the browser's number would be forgotten at every restart
     where, visitor = panel("where"), gr.BrowserState("", storage_key="studio:visitor", secret="studio")
-    memory = gr.BrowserState({}, storage_key="studio:inputs", secret="studio")
+    memory = panel("memory")
     with gr.Row(elem_id="topbar"):
         panel("brand")
         title = projects.build_title()

@@ -16,6 +16,16 @@ def script(name: str) -> str:
     return (ASSETS / "js" / f"{name}.js").read_text(encoding="utf-8")
 
 
+def sent(inputs: str, instead: str) -> str:
+    """A script for the `js` of an event, which sends other values than those of its inputs.
+
+    Args:
+        inputs: names of the inputs in the script.
+        instead: what is sent, in JavaScript that knows them and `assets/js/browser.js`.
+    """
+    return f"({inputs}) => {{\n{script('browser')}\nreturn [{instead}];\n}}"
+
+
 def panel(name: str, elem_id: str = "") -> gr.HTML:
     """An element of the page whose value is data, drawn by `assets/js/<name>.js`; called so unless told.
 
@@ -25,7 +35,7 @@ def panel(name: str, elem_id: str = "") -> gr.HTML:
         value={},
         html_template="",
         css_template="",
-        js_on_load=f"{script('dom')}\n{script(name)}",
+        js_on_load="\n".join(map(script, ("dom", "browser", name))),
         apply_default_css=False,
         elem_id=elem_id or name,
     )

@@ -17,22 +17,17 @@ if TYPE_CHECKING:
 Memory = dict[str, Any]
 """By project, or "" before there is one: the `request` that the inputs spell out, the `seed` as it was typed,
 the `head` of the film that it was meant for, and the prompt that its guide was `drawn` from, if it was."""
-MOST = 20
 
 
-def remembered(
-    memory: Memory | None, where: Where, wanted: ChunkRequest, seed: str | None, drawn: str | None = None
-) -> Memory:
-    """The memory with what the inputs hold now; the project that was left first is forgotten first."""
-    project = str(where.get("project") or "")
+def remembered(where: Where, wanted: ChunkRequest, seed: str | None, drawn: str | None = None) -> Memory:
+    """What the inputs hold now, for the project at hand; the browser keeps it beside the others."""
     entry = {
         "request": wanted.model_dump(mode="json", exclude={"prompt", "seed"}),
         "seed": seed or "",
         "head": where.get("head") or "",
         "drawn": drawn if wanted.guide else None,
     }
-    others = {key: value for key, value in (memory or {}).items() if key != project}
-    return dict([*list(others.items())[-MOST + 1 :], (project, entry)])
+    return {str(where.get("project") or ""): entry}
 
 
 def recalled(page: "Page", memory: Memory | None, where: Where) -> dict[Any, Any]:

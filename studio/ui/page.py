@@ -20,6 +20,7 @@ from studio.timeline import Project, new_id
 from studio.ui import layout, views
 from studio.ui.beginnings import Beginnings
 from studio.ui.downloads import Downloads
+from studio.ui.live import sent
 from studio.ui.look import Look, Where, interruption, look, media_url, stamp
 from studio.ui.memory import Memory, recalled
 from studio.ui.panels import autopilot, gallery, images, job, player, projects, search, shot, timeline
@@ -277,5 +278,6 @@ def build(studio: Studio) -> gr.Blocks:
             return {**drawn, **recalled(page, memory, drawn[page.where]), **there}
 
         known, changed = [page.visitor, page.memory], [*page.drawn(), page.composer.seed, page.visitor]
-        blocks.load(arrive, known, changed, queue=False, show_progress="hidden", api_visibility="private")
+        how: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+        blocks.load(arrive, known, changed, js=sent("visitor", "visitor, browser.memories()"), **how)
     return blocks

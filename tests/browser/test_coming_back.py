@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from PIL import Image
 
 pytest.importorskip("playwright.sync_api")
 
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from tests.browser.steps import make_segment, search, segments, set_number, small
 
@@ -25,6 +26,11 @@ def picture(tmp_path: Path) -> Path:
     return path
 
 
+def told(page: Page, inputs: str) -> None:
+    """Wait until the browser keeps what the inputs hold."""
+    page.wait_for_function("inputs => Object.values({ ...localStorage }).join().includes(inputs)", arg=inputs)
+
+
 def test_a_reload_keeps_what_was_set_and_given(server, open_page, picture: Path) -> None:
     page = open_page(server.url)
     page.locator("#upload").locator("xpath=..").locator("input[type=file]").set_input_files(picture)
@@ -34,13 +40,47 @@ def test_a_reload_keeps_what_was_set_and_given(server, open_page, picture: Path)
     page.locator("#seed input").fill("42")
     page.locator("#seed input").blur()
     expect(page.locator("#search")).to_contain_text("Search 3 candidates")
-    page.wait_for_timeout(1000)  # the browser has been told by then
+    told(page, '"seed":"42"')
     page.reload()
     expect(page.locator("#steps input[type=number]")).to_have_value("6")
     expect(page.locator("#candidates input[type=number]")).to_have_value("3")
     expect(page.locator("#guide .guide")).to_be_visible()
     page.get_by_role("button", name="Advanced").click()
     expect(page.locator("#seed input")).to_have_value("42")
+
+
+def test_two_tabs_keep_what_was_given_in_each(server, open_page, picture: Path) -> None:
+    page = open_page(server.url)
+    other = page.context.new_page()
+    other.goto(server.url)
+    expect(other.locator("#status .pill.ready")).to_be_visible()
+    page.locator("#upload").locator("xpath=..").locator("input[type=file]").set_input_files(picture)
+    expect(page.locator("#guide .guide")).to_be_visible()
+    page.get_by_role("button", name="Advanced").click()
+    page.locator("#seed input").fill("42")
+    page.locator("#seed input").blur()
+    told(page, '"seed":"42"')
+    set_number(other, "candidates", 7)
+    told(other, '"candidates":7')
+    page.reload()
+    expect(page.locator("#guide .guide")).to_be_visible()
+    page.get_by_role("button", name="Advanced").click()
+    expect(page.locator("#seed input")).to_have_value("42")
+    other.reload()
+    expect(other.locator("#candidates input[type=number]")).to_have_value("7")
+
+
+def test_a_browser_remembers_the_20_projects_it_used_last(server, open_page) -> None:
+    page = open_page(server.url)
+    entries = {f"studio:inputs:p{at}": json.dumps({"at": at}) for at in range(10, 35)}
+    page.evaluate("entries => Object.assign(localStorage, entries)", entries)
+    expect(page.locator("#status .pill.ready")).to_be_visible()
+    set_number(page, "candidates", 6)
+    told(page, '"candidates":6')
+    kept = page.evaluate("Object.keys(localStorage).filter((name) => name.startsWith('studio:inputs:'))")
+    assert sorted(kept) == sorted(
+        f"studio:inputs:{name}" for name in ("", *(f"p{at}" for at in range(16, 35)))
+    )
 
 
 def test_a_title_given_first_names_the_film(server, open_page) -> None:

@@ -9,7 +9,7 @@ from studio.errors import InputError
 from studio.timeline import LoraChoice
 from studio.ui import layout
 from studio.ui.downloads import Downloads
-from studio.ui.memory import MOST, recalled, remembered
+from studio.ui.memory import recalled, remembered
 from studio.ui.page import Page
 from studio.ui.panels.search import guide_of, remember_inputs, started
 
@@ -32,7 +32,7 @@ def value(updates, part):
 
 def test_what_the_inputs_held_is_put_back(page, at, request_):
     wanted = request_.model_copy(update={"candidates": 7, "guidance_scale": 2.5, "negative_prompt": "rain"})
-    updates = recalled(page, remembered({}, at, wanted, "42"), at)
+    updates = recalled(page, remembered(at, wanted, "42"), at)
     composer = page.composer
     parts = (composer.candidates, composer.guidance, composer.negative, composer.seed)
     assert [value(updates, part) for part in parts] == [7, 2.5, "rain", "42"]
@@ -40,14 +40,14 @@ def test_what_the_inputs_held_is_put_back(page, at, request_):
 
 def test_a_lora_that_is_not_here_can_be_seen_and_left_out(page, at, request_):
     wanted = request_.model_copy(update={"loras": (LoraChoice(name="grain"),)})
-    update = recalled(page, remembered({}, at, wanted, ""), at)[page.composer.loras]
+    update = recalled(page, remembered(at, wanted, ""), at)[page.composer.loras]
     assert (update["value"], update["visible"]) == (["grain"], True)
 
 
 def test_an_image_is_put_back_until_its_chunk_is_made(page, studio, at, request_, tmp_path):
     Image.fromarray(np.zeros((32, 32, 3), np.uint8)).save(tmp_path / "guide.png")
     name = studio.add_guide(at["project"], tmp_path / "guide.png")
-    memory = remembered({}, at, request_.model_copy(update={"guide": name}), "")
+    memory = remembered(at, request_.model_copy(update={"guide": name}), "")
     assert recalled(page, memory, at)[page.composer.guide]["name"] == name
     assert page.composer.guide not in recalled(page, memory, {**at, "head": "a chunk"})
 
@@ -56,7 +56,7 @@ def test_a_drawn_image_is_put_back_with_its_prompt(page, studio, at, request_, t
     """After a restart the studio knows of it from the browser only; another prompt must not begin with it."""
     Image.fromarray(np.zeros((32, 32, 3), np.uint8)).save(tmp_path / "guide.png")
     wanted = request_.model_copy(update={"guide": studio.add_guide(at["project"], tmp_path / "guide.png")})
-    image = recalled(page, remembered({}, at, wanted, "", "a fox in the snow"), at)[page.composer.guide]
+    image = recalled(page, remembered(at, wanted, "", "a fox in the snow"), at)[page.composer.guide]
     assert guide_of(image, "a fox in the snow") == wanted.guide
     assert guide_of(image, "a boat on the sea") is None
 
@@ -67,12 +67,12 @@ def test_the_page_remembers_what_a_first_frame_was_drawn_from(page, at):
     remember = next(each.fn for each in page.blocks.fns.values() if each.name == "remember")
     values = [part.value for part in page.composer.choices()]
     values[:2] = ["a fox", {"name": "fox.png", "drawn": "a fox"}]
-    entry = remember({**at, "visit": "1"}, {}, *values)[at["project"]]
+    entry = remember({**at, "visit": "1"}, *values)[at["project"]]
     assert (entry["request"]["guide"], entry["drawn"]) == ("fox.png", "a fox")
 
 
 def test_a_cut_is_put_back_until_its_chunk_is_made(page, at, request_):
-    memory = remembered({}, at, request_.model_copy(update={"cut": True}), "")
+    memory = remembered(at, request_.model_copy(update={"cut": True}), "")
     assert value(recalled(page, memory, at), page.composer.cut) is True
     assert page.composer.cut not in recalled(page, memory, {**at, "head": "a chunk"})
 
@@ -82,13 +82,6 @@ def test_a_cut_is_put_back_until_its_chunk_is_made(page, at, request_):
 )
 def test_a_memory_that_says_nothing_changes_nothing(page, memory):
     assert recalled(page, memory, {}) == {}
-
-
-def test_a_browser_remembers_the_projects_it_used_last(request_):
-    memory: dict = {}
-    for number in range(MOST + 5):
-        memory = remembered(memory, {"project": str(number)}, request_, "")
-    assert list(memory) == [str(number) for number in range(5, MOST + 5)]
 
 
 def test_an_error_of_any_kind_is_told(page):
