@@ -46,14 +46,20 @@ def recalled(page: "Page", memory: Memory | None, where: Where) -> dict[Any, Any
     if entry.get("head") != (where.get("head") or ""):
         return updates  # the images were for a chunk that is made by now, and so was the cut
     updates[composer.cut] = gr.update(value=request.cut, visible=bool(where.get("head")) or request.cut)
-    first = page.studio.first_frame(project) if project else None
+    if not project:
+        return updates
+    first = page.studio.first_frame(project)
     given = None if first is not None and first.name == request.guide else request.guide
     drawn = {"drawn": entry["drawn"]} if entry.get("drawn") else {}
     images: tuple[tuple[Any, str | None, dict[str, Any]], ...] = (
         (composer.guide, given, drawn),
         (composer.ending, request.last_image, {"last": True}),
     )
+    if first is None and request.guide is None:
+        updates[composer.guide] = {}
+    if request.last_image is None:
+        updates[composer.ending] = {}
     for part, name, more in images:
-        if project and name and (url := media_url(page.studio, project, name)):
+        if name and (url := media_url(page.studio, project, name)):
             updates[part] = {"name": name, "url": url, **more}
     return updates

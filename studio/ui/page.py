@@ -56,6 +56,7 @@ class Page(layout.Parts):
         *more: Any,
         checked: bool = True,
         together: bool = False,
+        js: str | None = None,
     ) -> None:
         """Call `handler(where, prompt, *more)` on an event and draw what it returns. Cheap, so not queued.
 
@@ -68,6 +69,7 @@ class Page(layout.Parts):
             checked: whether Gradio holds the inputs against their limits first. It does so in silence; a
                 handler that checks them itself tells what is wrong.
             together: whether the event may come again before it has been answered.
+            js: script that changes what is sent; see `live.sent`.
         """
 
         @wraps(handler)
@@ -84,6 +86,7 @@ class Page(layout.Parts):
             outputs=self.drawn(),
             queue=False,
             preprocess=checked,
+            js=js,
             trigger_mode="multiple" if together else None,
             show_progress="hidden",
             api_visibility="private",
@@ -118,7 +121,8 @@ class Page(layout.Parts):
         panels = [self.where, self.notice, self.status, self.projects, self.gallery, self.player]
         inputs = [self.job, self.timeline, self.title, self.clock, composer.prompt, composer.search]
         pictures = [composer.upload, composer.guide, composer.ending, composer.end_upload]
-        return [*panels, *inputs, composer.cut, composer.film, *pictures, *composer.kept().values()]
+        more = [composer.cut, composer.film, composer.seed, *pictures, *composer.kept().values()]
+        return [*panels, *inputs, *more]
 
     def after(self, where: Where, prompt: str, verb: Verb) -> Drawn:
         """Do something, then draw; what a person can mend is told in a sentence and has changed nothing.
@@ -232,7 +236,9 @@ class Page(layout.Parts):
         title = seen.project.title if seen.project else ""
         words = self.words(seen)
         first = seen.project is None or seen.project.head is None
-        drawn, head = views.first_frame_view(seen), seen.where.get("head", "")
+        guide, ending = views.given_views(seen)
+        # without what was given: what somebody takes away while candidates come stays away
+        there = [current, seen.where.get("head", "")]
         pace = layout.BUSY_SECONDS if busy else layout.IDLE_SECONDS
         return {name: (part, view, view) for name, part, view in panels} | {
             "title": (self.title, title, gr.update(value=title)),
@@ -241,8 +247,8 @@ class Page(layout.Parts):
             "search": (composer.search, busy, gr.update(interactive=not busy)),
             "film": (composer.film, busy, gr.update(interactive=not busy)),
             "upload": (composer.upload, first, gr.update(visible=first)),
-            "guide": (composer.guide, [current, head, drawn], drawn),
-            "ending": (composer.ending, [current, head], {}),
+            "guide": (composer.guide, [*there, views.first_frame_view(seen)], guide),
+            "ending": (composer.ending, there, ending),
         }
 
     def words(self, seen: Look) -> dict[str, Any]:
@@ -277,7 +283,7 @@ def build(studio: Studio) -> gr.Blocks:
             there = {page.where: {**drawn[page.where], "arrived": True, "turn": 0}, page.visitor: visitor}
             return {**drawn, **recalled(page, memory, drawn[page.where]), **there}
 
-        known, changed = [page.visitor, page.memory], [*page.drawn(), page.composer.seed, page.visitor]
+        known, changed = [page.visitor, page.memory], [*page.drawn(), page.visitor]
         how: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
         blocks.load(arrive, known, changed, js=sent("visitor", "visitor, browser.memories()"), **how)
     return blocks

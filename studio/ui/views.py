@@ -140,6 +140,22 @@ def first_frame_view(seen: Look) -> View:
     return {} if drawn is None else {"name": drawn.name, "url": seen.url(drawn.name), "drawn": drawn.prompt}
 
 
+def given_views(seen: Look) -> tuple[View, View]:
+    """The image that a film begins with and the one that its first chunk is led to, while candidates wait."""
+    gallery, drawn = seen.gallery, first_frame_view(seen)
+    if gallery is None or seen.where.get("head") or gallery.parent is not None:
+        return drawn, {}
+    name, last = gallery.request.guide, gallery.request.last_image
+    guide = drawn if name in (None, drawn.get("name")) else image_view(seen, name)
+    return guide, {**image_view(seen, last), "last": True} if last else {}
+
+
+def image_view(seen: Look, name: str) -> View:
+    """An image that was given; nothing if it is gone."""
+    url = seen.url(name)
+    return {"name": name, "url": url} if url else {}
+
+
 def player_view(seen: Look, examples: Sequence[View]) -> View:
     """The film so far, the chunk that is being made, or how to begin."""
     view: View = {

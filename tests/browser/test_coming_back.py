@@ -113,6 +113,24 @@ def test_every_project_keeps_its_own_words_in_the_box(server, open_page) -> None
     expect(box).to_have_value("What comes in the Second")
 
 
+def test_every_project_keeps_the_image_that_was_given_to_it(server, open_page, picture: Path) -> None:
+    page = open_page(server.url)
+    image, title = page.locator("#guide .guide"), page.locator("#title input")
+    for name in ("Plain", "Pictured"):
+        page.get_by_role("button", name="New project").click()
+        expect(title).to_have_value("")
+        title.fill(name)
+        title.blur()
+        expect(page.locator(".rail li b").first).to_have_text(name)
+    page.locator("#upload").locator("xpath=..").locator("input[type=file]").set_input_files(picture)
+    expect(image).to_be_visible()
+    for _ in range(2):  # what is shown on the way must not be taken for what was given
+        page.locator(".rail li", has_text="Plain").locator(".row-button").click()
+        expect(image).to_be_hidden()
+        page.locator(".rail li", has_text="Pictured").locator(".row-button").click()
+        expect(image).to_be_visible()
+
+
 def test_back_and_forward_go_from_project_to_project(server, open_page) -> None:
     page = open_page(server.url)
     title, box = page.locator("#title input"), page.locator("#prompt textarea")

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from studio.errors import InputError
-from studio.ui.live import panel
+from studio.ui.live import panel, sent
 from studio.ui.look import elsewhere, interruption
+from studio.ui.memory import Memory, recalled
 
 if TYPE_CHECKING:
     from studio.ui.page import Page
@@ -33,10 +34,12 @@ def bind(page: "Page") -> None:
     """Open, begin, delete and rename."""
     uncut = {page.composer.cut: gr.update(value=False, visible=False)}
 
-    def open_(where: dict[str, Any], prompt: str, event: gr.EventData) -> dict[Any, Any]:
+    def open_(
+        where: dict[str, Any], prompt: str, memory: Memory | None, event: gr.EventData
+    ) -> dict[Any, Any]:
         project_id = str(event._data.get("id", ""))
         drawn = page.draw(elsewhere(where, project_id), prompt, interruption(page.studio, project_id))
-        return {**uncut, **drawn}
+        return {**uncut, **drawn, **recalled(page, memory, drawn[page.where])}
 
     def fresh(where: dict[str, Any], prompt: str) -> dict[Any, Any]:
         at = elsewhere(where) if where.get("project") else where  # a title that is being typed stays
@@ -69,7 +72,8 @@ def bind(page: "Page") -> None:
             return project_id
 
     # Back asks for the next one while the answer to the one before is drawn
-    page.listen(page.projects.open, open_, together=True)
+    recalling = sent("where, prompt", "where, prompt, browser.memories()")
+    page.listen(page.projects.open, open_, page.memory, together=True, js=recalling)
     page.listen(page.projects.fresh, fresh)
     page.listen(page.projects.remove, remove)
     page.listen(page.title.submit, rename, page.title)

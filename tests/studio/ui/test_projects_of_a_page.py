@@ -5,11 +5,15 @@ from types import SimpleNamespace
 
 import gradio as gr
 import pytest
+from PIL import Image
 
 from studio.errors import InputError
+from studio.timeline import with_candidate, with_gallery, with_segment
 from studio.ui import layout
+from studio.ui.memory import remembered
 from studio.ui.page import Page
 from studio.ui.panels import projects, timeline
+from tests.studio import samples
 
 
 @pytest.fixture
@@ -113,6 +117,70 @@ def test_alone_a_browser_lists_all(page):
 
 def test_an_empty_page_begins_a_project(page, studio):
     assert studio.project(began(page, title="A fox")).title == "A fox"
+
+
+@pytest.fixture
+def picture(tmp_path):
+    Image.new("RGB", (32, 32), "teal").save(tmp_path / "picture.png")
+    return tmp_path / "picture.png"
+
+
+def opened(page, events, project, memory=None):
+    """What is drawn when a project is opened from another one that shows images."""
+    asked = SimpleNamespace(_data={"id": project})
+    elsewhere = {"project": page.studio.create_project().id, "head": "", "stamps": {}}
+    return events["open_"](elsewhere, "", memory, asked)
+
+
+def test_an_opened_project_shows_the_images_that_were_given_to_it(page, studio, events, request_, picture):
+    project = studio.create_project().id
+    first, last = (studio.add_guide(project, picture) for _ in range(2))
+    wanted = request_.model_copy(update={"guide": first, "last_image": last})
+    drawn = opened(page, events, project, remembered({"project": project, "head": ""}, wanted, "42"))
+    assert drawn[page.composer.guide]["name"] == first
+    assert (drawn[page.composer.ending]["name"], drawn[page.composer.ending]["last"]) == (last, True)
+    assert drawn[page.composer.seed] == "42"
+    assert page.composer.seed in page.drawn()
+
+
+@pytest.fixture
+def waiting(studio, request_, picture):
+    """A project whose candidates wait for a pick; an image was given to begin and one to end with."""
+    project = studio.create_project()
+    first, last = (studio.add_guide(project.id, picture) for _ in range(2))
+    wanted = request_.model_copy(update={"guide": first, "last_image": last})
+    made = with_gallery(project, samples.gallery().model_copy(update={"request": wanted}))
+    studio.store.save(made)
+    return made
+
+
+def images(page, drawn):
+    return [drawn[part].get("name") for part in (page.composer.guide, page.composer.ending)]
+
+
+def test_a_browser_that_remembers_nothing_shows_the_images_of_the_waiting_candidates(page, events, waiting):
+    request = waiting.gallery.request
+    assert images(page, opened(page, events, waiting.id)) == [request.guide, request.last_image]
+
+
+def test_images_that_were_taken_away_stay_away(page, events, waiting, request_):
+    taken = remembered({"project": waiting.id, "head": ""}, request_, "")
+    assert images(page, opened(page, events, waiting.id, taken)) == [None, None]
+    once = page.draw({"project": waiting.id, "head": ""}, "")
+    candidate = with_candidate(waiting.gallery, waiting.gallery.candidates[0])
+    page.studio.store.save(with_gallery(waiting, candidate))
+    again = page.draw(once[page.where], "")
+    assert not {page.composer.guide, page.composer.ending} & set(again)
+
+
+def test_undo_brings_the_images_of_a_first_chunk_back(page, studio, events, waiting):
+    request = waiting.gallery.request
+    candidates = waiting.gallery.candidates
+    studio.store.save(with_segment(waiting, samples.segment(request=request, candidates=candidates)))
+    film = page.draw({"project": waiting.id}, "")
+    assert images(page, film) == [None, None]
+    undone = events["undo"](film[page.where], "")
+    assert images(page, undone) == [request.guide, request.last_image]
 
 
 def test_two_events_that_leave_an_empty_page_together_share_a_project(page, studio):
