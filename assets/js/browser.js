@@ -1,6 +1,4 @@
-// What this browser keeps for all its tabs; one that stores nothing does without.
-const INPUTS = "studio:inputs:";
-const MOST_INPUTS = 20;
+// What a browser is called, and what it keeps for all its tabs; one that stores nothing does without.
 const orNull = (act) => {
   try {
     return act();
@@ -8,7 +6,32 @@ const orNull = (act) => {
     return null;
   }
 };
-const browser = {
+const secret = () => {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+};
+const VISITOR = "studio:visitor-id";
+const INPUTS = "studio:inputs:";
+const MOST_INPUTS = 20;
+const browser = (window.studioBrowser ||= {
+  visit: secret(),
+  called: null,
+  // The name that the server gave this browser when browsers did not name themselves.
+  known: (visitor) => {
+    if (!visitor) return;
+    browser.called = visitor;
+    orNull(() => localStorage.setItem(VISITOR, visitor));
+  },
+  visitor: () => {
+    const stored = () => orNull(() => localStorage.getItem(VISITOR));
+    if (!browser.called) {
+      if (!stored()) orNull(() => localStorage.setItem(VISITOR, secret()));
+      browser.called = stored() || secret();
+    }
+    return browser.called;
+  },
+  // With whatever is sent, so that all that is begun has an owner, in every tab the same.
+  named: (where) => ({ ...where, visit: browser.visit, visitor: browser.visitor() }),
   // What the inputs held in each project, the one that was changed last at the end.
   memories: () => {
     const names = orNull(() => Object.keys(localStorage)) || [];
@@ -26,4 +49,4 @@ const browser = {
       localStorage.removeItem(INPUTS + project);
     }
   },
-};
+});

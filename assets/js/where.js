@@ -46,7 +46,8 @@ const draw = () => {
   // An answer to a question from before the person's last step: stay where they are, and draw it all again.
   const elsewhere = !moved && turn === newest.turn && turn > 0 && project !== (newest.project || "");
   if (turn < newest.turn || elsewhere) {
-    props.value = { ...newest, stamps: {} };
+    const { guide, ending } = newest.stamps || {}; // images that were given before the page was drawn
+    props.value = { ...newest, stamps: arrived ? { guide, ending } : {} };
     return;
   }
   const stepped = moved && turn > newest.turn;

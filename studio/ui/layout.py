@@ -14,7 +14,7 @@ class Parts:
     """Every element of the page that an event can read or change."""
 
     where: gr.HTML
-    visitor: gr.BrowserState
+    known: gr.BrowserState
     memory: gr.HTML
     status: gr.HTML
     notice: gr.HTML
@@ -30,8 +30,8 @@ class Parts:
 
 def place(studio: Studio) -> Parts:
     """Place all panels; called inside `gr.Blocks`."""
-    # without a key and a secret of its own the browser's number would be forgotten at every restart
-    where, visitor = panel("where"), gr.BrowserState("", storage_key="studio:visitor", secret="studio")
+    # what browsers were called before they named themselves; nothing is written there any more
+    where, known = panel("where"), gr.BrowserState("", storage_key="studio:visitor", secret="studio")
     memory = panel("memory")
     with gr.Row(elem_id="topbar"):
         panel("brand")
@@ -53,7 +53,7 @@ def place(studio: Studio) -> Parts:
             )
     clock = gr.Timer(IDLE_SECONDS)
     return Parts(
-        where, visitor, memory, status, notice, listed, title, takes, film, progress, strip, composer, clock
+        where, known, memory, status, notice, listed, title, takes, film, progress, strip, composer, clock
     )
 
 

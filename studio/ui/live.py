@@ -16,14 +16,21 @@ def script(name: str) -> str:
     return (ASSETS / "js" / f"{name}.js").read_text(encoding="utf-8")
 
 
-def sent(inputs: str, instead: str) -> str:
-    """A script for the `js` of an event, which sends other values than those of its inputs.
+def sent(*, remembered: bool = False) -> str:
+    """The `js` of an event whose first input is `where`: the browser says who it is.
 
     Args:
-        inputs: names of the inputs in the script.
-        instead: what is sent, in JavaScript that knows them and `assets/js/browser.js`.
+        remembered: whether what it keeps of the inputs is sent in the place of the third input.
     """
-    return f"({inputs}) => {{\n{script('browser')}\nreturn [{instead}];\n}}"
+    if remembered:
+        return "(where, said) => [studioBrowser.named(where), said, studioBrowser.memories()]"
+    return "(where, ...others) => [studioBrowser.named(where), ...others]"
+
+
+def sent_first() -> str:
+    """The `js` of the event that loads the page: `where`, what the browser was called before, its memory."""
+    named = "browser.known(known);\nreturn [browser.named(where), known, browser.memories()];"
+    return f"(where, known) => {{\n{script('browser')}\n{named}\n}}"
 
 
 def panel(name: str, elem_id: str = "") -> gr.HTML:

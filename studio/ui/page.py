@@ -20,7 +20,7 @@ from studio.timeline import Project, new_id
 from studio.ui import layout, views
 from studio.ui.beginnings import Beginnings
 from studio.ui.downloads import Downloads
-from studio.ui.live import sent
+from studio.ui.live import sent, sent_first
 from studio.ui.look import Look, Where, interruption, look, media_url, stamp
 from studio.ui.memory import Memory, recalled
 from studio.ui.panels import autopilot, gallery, images, job, player, projects, search, shot, timeline
@@ -56,7 +56,7 @@ class Page(layout.Parts):
         *more: Any,
         checked: bool = True,
         together: bool = False,
-        js: str | None = None,
+        js: str = sent(),
     ) -> None:
         """Call `handler(where, prompt, *more)` on an event and draw what it returns. Cheap, so not queued.
 
@@ -69,7 +69,7 @@ class Page(layout.Parts):
             checked: whether Gradio holds the inputs against their limits first. It does so in silence; a
                 handler that checks them itself tells what is wrong.
             together: whether the event may come again before it has been answered.
-            js: script that changes what is sent; see `live.sent`.
+            js: changes what is sent; see `live.sent`.
         """
 
         @wraps(handler)
@@ -274,16 +274,18 @@ def build(studio: Studio) -> gr.Blocks:
             panel.bind(page)
         page.listen(page.clock.tick, lambda where, said: page.draw(where, said, None))
 
-        def arrive(known: str, memory: Memory | None, request: gr.Request) -> Drawn:
-            project_id, visitor = request.query_params.get("project", ""), known or new_id()
-            at = {"project": project_id, "visit": new_id(), "visitor": visitor}
+        def arrive(where: Where, known: str, memory: Memory | None, request: gr.Request) -> Drawn:
+            project_id = request.query_params.get("project", "")
+            visit, visitor = where.get("visit") or new_id(), known or where.get("visitor") or new_id()
+            at = {"project": project_id, "visit": visit, "visitor": visitor}
             drawn = page.draw(at, "", interruption(studio, project_id))
             # what the box holds is put back by the browser, and looked at with the next tick
             # not a turn: what the person did before this answer came is newer
-            there = {page.where: {**drawn[page.where], "arrived": True, "turn": 0}, page.visitor: visitor}
-            return {**drawn, **recalled(page, memory, drawn[page.where]), **there}
+            there = {**drawn[page.where], "arrived": True, "turn": 0}
+            if not project_id:  # an image may have been given by now
+                del drawn[page.composer.guide], drawn[page.composer.ending]
+            return {**drawn, **recalled(page, memory, drawn[page.where]), page.where: there}
 
-        known, changed = [page.visitor, page.memory], [*page.drawn(), page.visitor]
         how: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-        blocks.load(arrive, known, changed, js=sent("visitor", "visitor, browser.memories()"), **how)
+        blocks.load(arrive, [page.where, page.known, page.memory], page.drawn(), js=sent_first(), **how)
     return blocks

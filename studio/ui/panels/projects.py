@@ -72,8 +72,7 @@ def bind(page: "Page") -> None:
             return project_id
 
     # Back asks for the next one while the answer to the one before is drawn
-    recalling = sent("where, prompt", "where, prompt, browser.memories()")
-    page.listen(page.projects.open, open_, page.memory, together=True, js=recalling)
+    page.listen(page.projects.open, open_, page.memory, together=True, js=sent(remembered=True))
     page.listen(page.projects.fresh, fresh)
     page.listen(page.projects.remove, remove)
     page.listen(page.title.submit, rename, page.title)
