@@ -11,7 +11,7 @@ from studio.errors import InputError
 from studio.timeline import with_candidate, with_gallery, with_segment
 from studio.ui import layout
 from studio.ui.memory import remembered
-from studio.ui.page import Page
+from studio.ui.page import Page, build
 from studio.ui.panels import projects, timeline
 from tests.studio import samples
 
@@ -181,6 +181,17 @@ def test_undo_brings_the_images_of_a_first_chunk_back(page, studio, events, wait
     assert images(page, film) == [None, None]
     undone = events["undo"](film[page.where], "")
     assert images(page, undone) == [request.guide, request.last_image]
+
+
+def test_the_first_answer_keeps_who_asks_and_what_was_given_before_it_came(studio):
+    blocks = build(studio)
+    arrive = next(each.fn for each in blocks.fns.values() if each.name == "arrive")
+    asked = SimpleNamespace(query_params={})
+    drawn = {
+        part.elem_id: value for part, value in arrive({"visit": "1", "visitor": "a"}, "", {}, asked).items()
+    }
+    assert (drawn["where"]["visit"], drawn["where"]["visitor"]) == ("1", "a")
+    assert not {"guide", "ending"} & set(drawn)
 
 
 def test_two_events_that_leave_an_empty_page_together_share_a_project(page, studio):
