@@ -41,8 +41,8 @@ WAYS = {"left": (-1, 0), "right": (1, 0), "up": (0, -1), "down": (0, 1)}
 LARGEST, SMALLEST = 0.9, 0.2
 """Of a subject that comes closer or goes away, as fractions of the frame."""
 ALONE, BESIDE = 0.58, 0.44
-"""How large a subject is, alone or as one of two. It is always the same, and so is its place: a few pixels more
-or less are seen by nobody, but a small network that has to draw them all draws none of them sharply."""
+"""How large a subject is, alone or as one of two. It is always the same, and so is its place: a few pixels
+more or less are seen by nobody, but a small network that has to draw them all draws none of them sharply."""
 MIDDLE, PLACES = 0.5, (0.25, 0.75)
 """Where a subject is that floats or flies, and from left to right where two are: at edges of latent cells."""
 LOW, RISEN = 0.625, 0.375
