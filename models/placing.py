@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import platform
 import shutil
 import tempfile
 import weakref
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from models.download import in_gb
 from models.errors import InputError
@@ -19,8 +19,8 @@ from models.placement import Placement, this_machine
 from models.step_cache import cache_steps
 from models.weights import NETWORKS
 
-LAYERS = "studio-layers"
-"""How the names of folders of layers begin; machine and process follow."""
+LAYERS, IN_USE = "studio-layers-", "in-use.lock"
+"""How the names of folders of layers begin, and the file in each that its process holds locked."""
 
 
 def place(pipeline: Any, placement: Placement, disk: Path | None = None) -> Any:
@@ -156,16 +156,16 @@ def _layers_folder(pipeline: Any, disk: Path | None) -> Path:
 
     if disk is not None:
         return disk
-    ours = f"{LAYERS}-{platform.node()}-"
-    prefix = f"{ours}{os.getpid()}-"
     try:
         beside = Path(constants.HF_HUB_CACHE)
         beside.mkdir(parents=True, exist_ok=True)
-        _sweep(beside.glob(f"{ours}*"))
-        folder = tempfile.mkdtemp(prefix=prefix, dir=beside)
+        _sweep(beside)
+        folder = tempfile.mkdtemp(prefix=LAYERS, dir=beside)
     except OSError:  # weights that are only lent to us
-        folder = tempfile.mkdtemp(prefix=prefix)
-    remove = weakref.finalize(pipeline, shutil.rmtree, folder, ignore_errors=True)
+        folder = tempfile.mkdtemp(prefix=LAYERS)
+    lock = FileLock(Path(folder) / IN_USE, thread_local=False)
+    lock.acquire()
+    remove = weakref.finalize(pipeline, _remove, lock)
     networks = [network for name in NETWORKS if (network := getattr(pipeline, name, None)) is not None]
     needed = sum(each.nbytes for network in networks for each in network.state_dict().values())
     if (free := shutil.disk_usage(folder).free) < needed:
@@ -177,14 +177,19 @@ def _layers_folder(pipeline: Any, disk: Path | None) -> Path:
     return Path(folder)
 
 
-def _sweep(folders: Iterable[Path]) -> None:
-    """Remove the layers of processes of this machine that were ended before they could."""
-    import psutil
+def _sweep(cache: Path) -> None:
+    """Remove the layers of processes that were ended before they could; one that lives holds its lock."""
+    for file in cache.glob(f"{LAYERS}*/{IN_USE}"):
+        lock = FileLock(file, timeout=0, thread_local=False)
+        with suppress(Timeout):
+            lock.acquire()
+            _remove(lock)
 
-    for folder in folders:
-        process = folder.name.split("-")[-2]
-        if process.isdecimal() and not psutil.pid_exists(int(process)):
-            shutil.rmtree(folder, ignore_errors=True)
+
+def _remove(lock: FileLock) -> None:
+    """Remove a folder of layers whose lock is held."""
+    lock.release()
+    shutil.rmtree(Path(lock.lock_file).parent, ignore_errors=True)
 
 
 def _set_attention(network: Any, backend: str) -> None:
