@@ -219,3 +219,14 @@ def test_a_chunk_that_is_cancelled_in_its_last_step_is_kept(studio, request_, mo
     monkeypatch.setattr(studio.worker._model, "begin", begin_one)
     studio.wait(studio.pick(before.id, before.gallery.candidates[0].id))
     assert len(studio.project(before.id).branch()) == 1
+
+
+def test_a_chunk_that_cannot_be_judged_is_kept_without_scores(studio, request_, monkeypatch):
+    before = searched(studio, request_)
+
+    def broken(*inputs):
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(studio.worker._scorers[0], "score", broken)
+    (segment,) = picked(studio, before).branch()
+    assert segment.scores == {}
