@@ -1,6 +1,7 @@
 """Tables, connections and transactions."""
 
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -119,6 +120,11 @@ class Database:
             if "locked" in str(error.orig):
                 raise InputError(
                     f"Another program keeps {self.path} locked. Close it and try again."
+                ) from error
+            if "readonly" in str(error.orig) or not os.access(self.path.parent, os.W_OK):
+                raise InputError(
+                    f"{self.path} cannot be written; nothing in it is damaged. Change the permissions of its "
+                    "folder, or set STUDIO_DATA_DIR to another one."
                 ) from error
             raise InputError(
                 f"The database {self.path} cannot be used ({error.orig}). Put back a copy of it, or move it "
