@@ -66,6 +66,13 @@ class VisitorRow(SQLModel, table=True):
     visitor: str = Field(index=True)
 
 
+class DeletedRow(SQLModel, table=True):
+    """A project that is deleted, until its files are gone too."""
+
+    __tablename__ = "deleted"
+    project_id: str = Field(primary_key=True)
+
+
 class TimingRow(SQLModel, table=True):
     """How long something takes with a model."""
 
@@ -75,7 +82,8 @@ class TimingRow(SQLModel, table=True):
     seconds: float
 
 
-_TABLES = [SQLModel.metadata.tables[name] for name in ("project", "segment", "visitor", "job", "timing")]
+_NAMES = ("project", "segment", "visitor", "job", "deleted", "timing")
+_TABLES = [SQLModel.metadata.tables[name] for name in _NAMES]
 
 
 class Database:

@@ -148,6 +148,18 @@ def test_the_sweep_leaves_what_the_database_knows_nothing_of(store):
     assert store.media_path("project", film).is_file()
 
 
+def test_the_sweep_takes_what_a_deletion_that_was_cut_off_left(store, monkeypatch):
+    project = samples.project(0)
+    store.save(project)
+    store.write_media(project.id, ".mp4", write("x"))
+    with monkeypatch.context() as crash:
+        crash.setattr(store._files, "remove_folder", lambda project_id: False)
+        store.delete(project.id)
+    assert store.media_dir(project.id).exists()
+    Store(store.data_dir).sweep()
+    assert not store.media_dir(project.id).exists()
+
+
 def test_the_sweep_leaves_files_of_other_names(store):
     project = samples.project(0)
     store.save(project)
