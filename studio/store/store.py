@@ -204,7 +204,8 @@ class Store:
         """Remove media files that no row refers to: what a crash left, old films, previews nobody keeps.
 
         Folders of which the database knows nothing stay: it may be a copy older than they are, or a new one,
-        and the films in them bring their projects back.
+        and the films in them bring their projects back. So do the files of projects that another process is
+        at work on, or has in its queue.
 
         Args:
             project_id: of one project; by default of all.
@@ -214,7 +215,8 @@ class Store:
             How many files were removed.
         """
         self._remove_deleted()
-        known = [summary.id for summary in self.list()]
+        busy = {job.project_id for job in self.load_jobs("queued", "running")}
+        known = [summary.id for summary in self.list() if summary.id not in busy]
         removed = 0
         for found in known if project_id is None else {project_id} & set(known):
             try:  # the newest film's place has been told

@@ -5,8 +5,8 @@ import os
 import pytest
 
 from studio.errors import InputError
-from studio.store import Store
-from studio.timeline import Project, with_gallery, with_segment
+from studio.store import JobRecord, Store
+from studio.timeline import Project, now, with_gallery, with_segment
 from tests.studio import samples
 from tests.studio.programs import run
 
@@ -158,6 +158,18 @@ def test_the_sweep_takes_what_a_deletion_that_was_cut_off_left(store, monkeypatc
     assert store.media_dir(project.id).exists()
     Store(store.data_dir).sweep()
     assert not store.media_dir(project.id).exists()
+
+
+def test_the_sweep_leaves_a_project_alone_that_somebody_works_on(store):
+    project = samples.project(0)
+    store.save(project)
+    first_frame = store.write_media(project.id, ".png", write("x"))
+    job = JobRecord(id="job", kind="make", project_id=project.id, state="running", created=now())
+    store.save_job(job)
+    assert store.sweep(min_age=0) == 0
+    assert store.media_path(project.id, first_frame).is_file()
+    store.save_job(job.model_copy(update={"state": "done"}))
+    assert store.sweep(min_age=0) == 1
 
 
 def test_the_sweep_leaves_files_of_other_names(store):
