@@ -58,7 +58,8 @@ class ChunkRequest(Frozen):
         preview_steps: k.
         seed: candidate j has seed `seed + j`.
         cut: whether the chunk begins a new shot, from its words or its guide image, where a film goes on.
-        guide: media name of an uploaded guide image, or None. Only where a film or a shot begins.
+        guide: media name of a guide image, or None. Only where a film or a shot begins.
+        guide_prompt: what that image was drawn from, or None if somebody gave it.
         last_image: media name of an uploaded image that the chunk is led to, or None.
         loras: LoRA files that change the model for this chunk.
         match_colours: whether the clip gets the colours of the guide frame that it repeats, against drift.
@@ -81,6 +82,7 @@ class ChunkRequest(Frozen):
     seed: int = 0
     cut: bool = False
     guide: str | None = None
+    guide_prompt: str | None = None
     last_image: str | None = None
     loras: tuple[LoraChoice, ...] = Field(default=(), max_length=8)
     match_colours: bool = False
