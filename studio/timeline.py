@@ -313,6 +313,9 @@ def without_ending(project: Project, segment_id: str) -> Project:
 def undo(project: Project) -> Project:
     """The project without the last segment of its film; what it was chosen from waits for another pick.
 
+    A segment that was no choice, but made with an image that somebody gave, leaves an empty gallery, which
+    keeps the image for the next one.
+
     Raises:
         InputError: if there is nothing to undo.
     """
@@ -320,7 +323,8 @@ def undo(project: Project) -> Project:
         raise InputError("There is nothing to undo: the film has no chunk yet.")
     last = project.segment(project.head)
     shorter = with_head(project, last.parent)
-    if not last.candidates:
+    given = (last.request.guide and last.request.guide_prompt is None) or last.request.last_image
+    if not last.candidates and not given:
         return shorter
     candidates = tuple(each.model_copy(update={"picked": False}) for each in last.candidates)
     return with_gallery(shorter, Gallery(request=last.request, parent=last.parent, candidates=candidates))
