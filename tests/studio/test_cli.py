@@ -23,6 +23,7 @@ from studio.cli import _copy, main
 from studio.errors import InputError
 from studio.media import count_frames, read_frames, read_info
 from studio.store import Store
+from studio.terminal import segment_line
 from studio.timeline import Project
 from tests.studio import samples
 
@@ -375,3 +376,7 @@ def test_a_film_that_cannot_be_copied_leaves_the_file_of_that_name_as_it_was(stu
         _copy(studio, project.id, output)
     assert output.read_text() == "another film"
     assert [path.name for path in tmp_path.glob("*.mp4")] + [*tmp_path.glob("unfinished-*")] == ["fox.mp4"]
+
+
+def test_a_finished_chunk_is_told_with_the_likeness_that_the_drift_guard_goes_by():
+    assert "seed 9  likeness 0.300  made in 4 s  a fox" in segment_line(samples.segment(), 1)
