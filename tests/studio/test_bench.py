@@ -47,6 +47,17 @@ def test_a_bench_measures_what_it_says(tiny, bench, names):
         assert report.measures[0].value < report.measures[1].value
 
 
+def test_a_bench_tells_the_threads_that_the_settings_give(tiny, monkeypatch):
+    monkeypatch.setenv("STUDIO_THREADS", "3")
+    assert BENCHES["gallery"](repeat=1, threads=None).machine.threads == 3
+
+
+def test_a_setting_that_cannot_be_used_is_told_in_a_sentence(monkeypatch):
+    monkeypatch.setenv("STUDIO_PORT", "abc")
+    with pytest.raises(InputError, match="The setting port cannot be used"):
+        BENCHES["chunk"](repeat=1, threads=None)
+
+
 def test_a_report_tells_measure_target_and_machine():
     measure = Measure(name="one segment", value=9.5, unit="s", target=8, values=(9.25, 9.75))
     text = show(Report(bench="chunk", what="17 frames", measures=(measure,), machine=MACHINE))
