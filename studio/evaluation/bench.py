@@ -26,7 +26,7 @@ from studio.settings import read_settings
 from studio.studio import Studio
 from studio.timeline import ChunkRequest
 
-__all__ = ["BENCHES", "show"]
+__all__ = ["BENCHES", "CURVES", "show"]
 
 T = TypeVar("T")
 PROMPT = "a fox runs through snow"
@@ -115,6 +115,10 @@ BENCHES: dict[str, Bench] = {
     "lingen-scaling": scaling,
     "lingen-ablation": ablation,
 }
+
+CURVES = ("lingen-adjacency", "lingen-scaling", "lingen-ablation")
+"""Those that can be plotted."""
+
 
 @contextmanager
 def _studio(threads: int | None) -> Iterator[Studio]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from studio import cli_measure
 from studio.errors import InputError
 from studio.evaluation import bench_startup
 from studio.evaluation.bench import BENCHES, show
@@ -56,6 +57,12 @@ def test_a_setting_that_cannot_be_used_is_told_in_a_sentence(monkeypatch):
     monkeypatch.setenv("STUDIO_PORT", "abc")
     with pytest.raises(InputError, match="The setting port cannot be used"):
         BENCHES["chunk"](repeat=1, threads=None)
+
+
+def test_curves_of_a_bench_that_gives_none_are_refused_before_any_work(tmp_path, monkeypatch):
+    monkeypatch.setitem(BENCHES, "chunk", None)
+    with pytest.raises(InputError, match="single numbers, no curves"):
+        cli_measure.bench("chunk", plot=tmp_path / "plot.png")
 
 
 def test_a_report_tells_measure_target_and_machine():
