@@ -46,6 +46,7 @@ from studio.cli_options import (
 from studio.cli_requests import requests_of, take_images
 from studio.costs import reading_words
 from studio.errors import InputError
+from studio.timeline import new_id
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -306,9 +307,12 @@ def _copy(studio: "Studio", project_id: str, output: Path | None) -> Path:
     if output is None:
         return studio.export(project_id)
     film = studio.export(project_id, SUFFIXES[output.suffix.lower()])
+    part = output.resolve().with_name(f"unfinished-{new_id()}")  # what is there stays if the disk is full
     try:
-        shutil.copyfile(film, output)
+        shutil.copyfile(film, part)
+        part.replace(output.resolve())
     except OSError as error:
+        part.unlink(missing_ok=True)
         raise InputError(
             f"The film could not be copied to {output} ({error.strerror}). It lies in {film}."
         ) from error

@@ -40,7 +40,7 @@ def bench(
     ] = None,
 ) -> None:
     """Measure the studio on this machine."""
-    from studio.evaluation.bench import BENCHES, show
+    from studio.evaluation.bench import BENCHES, CURVES, show
     from studio.evaluation.plot import check_plot, draw
 
     if what not in BENCHES:
@@ -49,6 +49,8 @@ def bench(
         raise InputError("--longest is for lingen-scaling alone. Leave it out.")
     if steps is not None and what != "lingen-ablation":
         raise InputError("--steps is for lingen-ablation alone. Leave it out.")
+    if plot is not None and what not in CURVES:
+        raise InputError(f"The benchmark {what} gives single numbers, no curves. Leave --plot out.")
     check_plot(plot)
     limits: dict[str, Any] = {} if longest is None else {"longest": longest}
     if steps is not None:

@@ -99,7 +99,9 @@ MatchColours = Annotated[
 LeastLikeness = Annotated[
     float | None,
     typer.Option(
-        min=0, max=1, help="Drift guard: make a chunk again that is less like its guide frame, e.g. 0.7."
+        min=0,
+        max=1,
+        help="Drift guard: make a chunk again whose likeness to its guide frame is below this; each is told.",
     ),
 ]
 Loras = Annotated[

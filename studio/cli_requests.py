@@ -55,21 +55,25 @@ def requests_of(
 def _basis(studio: "Studio", model: str | None, found: "Project | None") -> "ChunkRequest":
     """What is asked for where nothing else is said: what the last segment was made with, or the defaults.
 
-    A film goes on with noises of its own: its seeds are counted on from those of the last segment.
+    A film goes on with noises of its own: its seeds are counted on from those of the last segment. With
+    another model it keeps its way of searching; steps and guidance are that model's.
     """
     if found is None or found.head is None:
         return studio.default_request(model or studio.settings.model)
     last = found.segment(found.head).request
     seed = last.seed + (1 if last.strategy == "naive" else last.candidates)
-    kept = {"seed": seed % 2**31, "cut": False, "guide": None, "last_image": None}
+    kept = {"seed": seed % 2**31, "cut": False, "guide": None, "guide_prompt": None, "last_image": None}
     if model is None or model == last.model:
         return last.model_copy(update=kept)
-    default = studio.default_request(model)
+    chosen = ("strategy", "previews", "candidates", "match_colours", "least_likeness")
+    default = studio.default_request(model).model_copy(
+        update={**kept, **{name: getattr(last, name) for name in chosen}}
+    )
     try:
         studio.card(model).check_size(last.height, last.width)
     except InputError:  # it joins the film with bars
-        return default.model_copy(update={"seed": kept["seed"]})
-    return default.model_copy(update={"seed": kept["seed"], "height": last.height, "width": last.width})
+        return default
+    return default.model_copy(update={"height": last.height, "width": last.width})
 
 
 def take_images(

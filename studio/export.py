@@ -25,6 +25,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 RECIPE_VERSION = 1
 _SUFFIX = {"mp4": ".mp4", "webm": ".webm", "gif": ".gif", "frames": ".zip", "otioz": ".otioz"}
+_IMAGES = {"guide", "guide_prompt", "last_image"}
 # bytes needed for a byte of clips, at most
 _GROWTH = {
     "mp4": 1,
@@ -81,7 +82,7 @@ def recipe(project: Project) -> dict[str, Any]:
         "title": project.title,
         "segments": [
             {
-                "request": segment.request.model_dump(mode="json", exclude={"guide", "last_image"}),
+                "request": segment.request.model_dump(mode="json", exclude=_IMAGES),
                 "guide_image": segment.request.guide is not None,
                 "last_image": segment.request.last_image is not None,
                 "seed": segment.seed,

@@ -209,6 +209,7 @@ def plan(
                 "seed": first.seed + index * each,
                 "cut": first.cut and (continues if index == 0 else scene(index) > scene(index - 1)),
                 "guide": first.guide if index == 0 else None,
+                "guide_prompt": first.guide_prompt if index == 0 else None,
                 "last_image": first.last_image if index == number - 1 else None,
             }
         )

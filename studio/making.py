@@ -56,13 +56,20 @@ class Maker:
 
     def first_frame(self, project_id: str) -> FirstFrame | None:
         """The guide image that was drawn for a project last, or None; it may have gone with an ending."""
-        drawn = self._first_frames.get(project_id)
         try:
+            drawn = self._first_frames.get(project_id) or self._drawn_before(project_id)
             if drawn is not None:
                 self._store.media_path(project_id, drawn.name)
         except InputError:
             return None
         return drawn
+
+    def _drawn_before(self, project_id: str) -> FirstFrame | None:
+        """The one that the candidates began with that wait for a pick: another process may have drawn it."""
+        gallery = self._store.load(project_id).gallery
+        if gallery is None or gallery.request.guide is None or gallery.request.guide_prompt is None:
+            return None
+        return FirstFrame(gallery.request.guide, gallery.request.guide_prompt)
 
     def search(self, handle: JobHandle, project_id: str, request: ChunkRequest) -> None:
         """Fill the gallery of a project; with the strategy `naive` make the segment at once."""
@@ -135,7 +142,9 @@ class Maker:
         """
         from studio.media import write_frames_png
 
-        card = self._worker.card(request.model)
+        card, known = self._worker.card(request.model), self.first_frame(project.id)
+        if known is not None and request.guide == known.name:
+            return request.model_copy(update={"guide_prompt": known.prompt})
         if not draws_first_frame(card, request, continues=project.head is not None):
             return request
 
@@ -157,7 +166,7 @@ class Maker:
             raise InputError(f"{problem} Or start from an image of your own.") from problem
         name = self._store.write_media(project.id, ".png", lambda to: write_frames_png(picture[None], to))
         self._first_frames[project.id] = FirstFrame(name, request.prompt)
-        return request.model_copy(update={"guide": name})
+        return request.model_copy(update={"guide": name, "guide_prompt": request.prompt})
 
     def _task(self, key: str, project: Project, request: ChunkRequest, parent: str | None) -> Task:
         """What a chunk that continues `parent` is made from."""

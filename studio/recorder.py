@@ -132,7 +132,7 @@ class Recorder:
                 done, a chunk whose last step is done.
         """
         for event in events:
-            if isinstance(event, (Begun, Step, Live)):
+            if isinstance(event, (Begun, Live)) or (isinstance(event, Step) and event.done < event.total):
                 self._handle.check()
             if isinstance(event, Rough):
                 self._keep_candidate(event)

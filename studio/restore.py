@@ -145,7 +145,7 @@ def _segment(film: _Film, store: Store, project: Project, chunk: _Chunk) -> Segm
     clip = write(project.id, ".mp4", lambda to: film.write_next(to, chunk.fps))
     tail = np.stack(film.latest)
     return Segment(
-        request=chunk.request.model_copy(update={"guide": None, "last_image": None}),
+        request=chunk.request.model_copy(update=dict.fromkeys(("guide", "guide_prompt", "last_image"))),
         seed=chunk.seed,
         revision=chunk.revision,
         parent=project.head,

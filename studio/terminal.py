@@ -62,10 +62,11 @@ def candidate_line(candidate: Candidate, number: int) -> str:
 
 
 def segment_line(segment: Segment, number: int) -> str:
-    """One finished chunk, e.g. `chunk 2  1.5 s  seed 5  made in 9 s  the fox jumps`."""
+    """One finished chunk, e.g. `chunk 2  1.5 s  seed 5  likeness 0.912  made in 9 s  the fox jumps`."""
     made = costs.in_words(segment.seconds_taken)
+    likeness = f"{score_name('guide')} {segment.scores['guide']:.3f}  " if "guide" in segment.scores else ""
     prompt = segment.request.prompt
-    return f"chunk {number}  {segment.seconds:.1f} s  seed {segment.seed}  made in {made}  {prompt}"
+    return f"chunk {number}  {segment.seconds:.1f} s  seed {segment.seed}  {likeness}made in {made}  {prompt}"
 
 
 class _News:

@@ -58,7 +58,8 @@ class ChunkRequest(Frozen):
         preview_steps: k.
         seed: candidate j has seed `seed + j`.
         cut: whether the chunk begins a new shot, from its words or its guide image, where a film goes on.
-        guide: media name of an uploaded guide image, or None. Only where a film or a shot begins.
+        guide: media name of a guide image, or None. Only where a film or a shot begins.
+        guide_prompt: what that image was drawn from, or None if somebody gave it.
         last_image: media name of an uploaded image that the chunk is led to, or None.
         loras: LoRA files that change the model for this chunk.
         match_colours: whether the clip gets the colours of the guide frame that it repeats, against drift.
@@ -81,6 +82,7 @@ class ChunkRequest(Frozen):
     seed: int = 0
     cut: bool = False
     guide: str | None = None
+    guide_prompt: str | None = None
     last_image: str | None = None
     loras: tuple[LoraChoice, ...] = Field(default=(), max_length=8)
     match_colours: bool = False
@@ -311,6 +313,9 @@ def without_ending(project: Project, segment_id: str) -> Project:
 def undo(project: Project) -> Project:
     """The project without the last segment of its film; what it was chosen from waits for another pick.
 
+    A segment that was no choice, but made with an image that somebody gave, leaves an empty gallery, which
+    keeps the image for the next one.
+
     Raises:
         InputError: if there is nothing to undo.
     """
@@ -318,7 +323,8 @@ def undo(project: Project) -> Project:
         raise InputError("There is nothing to undo: the film has no chunk yet.")
     last = project.segment(project.head)
     shorter = with_head(project, last.parent)
-    if not last.candidates:
+    given = (last.request.guide and last.request.guide_prompt is None) or last.request.last_image
+    if not last.candidates and not given:
         return shorter
     candidates = tuple(each.model_copy(update={"picked": False}) for each in last.candidates)
     return with_gallery(shorter, Gallery(request=last.request, parent=last.parent, candidates=candidates))

@@ -21,12 +21,12 @@ from studio.evaluation.bench_ablation import ablation
 from studio.evaluation.bench_lingen import adjacency, flops, scaling
 from studio.evaluation.bench_memory import memory
 from studio.evaluation.bench_startup import startup
-from studio.evaluation.report import Bench, Measure, Report, show, this_machine
-from studio.settings import Settings
+from studio.evaluation.report import Bench, Machine, Measure, Report, show, this_machine
+from studio.settings import read_settings
 from studio.studio import Studio
 from studio.timeline import ChunkRequest
 
-__all__ = ["BENCHES", "show"]
+__all__ = ["BENCHES", "CURVES", "show"]
 
 T = TypeVar("T")
 PROMPT = "a fox runs through snow"
@@ -42,7 +42,7 @@ def chunk(*, repeat: int, threads: int | None) -> Report:
         values = tuple(_segment(studio, request) for _ in range(repeat))
         measure = Measure(name="one segment", value=median(values), unit="s", target=8, values=values)
         what = f"{_size(request)}, {request.num_inference_steps} steps with guidance, stored"
-        return Report(bench="chunk", what=what, measures=(measure,), machine=this_machine(threads))
+        return Report(bench="chunk", what=what, measures=(measure,), machine=_machine(studio))
 
 
 def gallery(*, repeat: int, threads: int | None) -> Report:
@@ -56,7 +56,7 @@ def gallery(*, repeat: int, threads: int | None) -> Report:
             Measure(name="all candidates", value=median(alls), unit="s", target=6, values=alls),
         )
         what = f"4 candidates of 4 steps, {_size(request)}, scored and stored"
-        return Report(bench="gallery", what=what, measures=measures, machine=this_machine(threads))
+        return Report(bench="gallery", what=what, measures=measures, machine=_machine(studio))
 
 
 def search(*, repeat: int, threads: int | None) -> Report:
@@ -71,12 +71,13 @@ def search(*, repeat: int, threads: int | None) -> Report:
             f"{request.candidates} candidates of {request.preview_steps} steps, then "
             f"{request.num_inference_steps} steps {guided} guidance, {_size(request)}"
         )
-        return Report(bench="search", what=what, measures=(measure,), machine=this_machine(threads))
+        return Report(bench="search", what=what, measures=(measure,), machine=_machine(studio))
 
 
 def overhead(*, repeat: int, threads: int | None) -> Report:
     """The same segment by the studio and by calling the pipeline, by turns in one process."""
     with _studio(threads) as studio:
+        threads = studio.settings.threads
         request = _request(studio, **LONG)
         card = studio.card(request.model)
         source = studio.settings.sources.get(card.name, card.source)
@@ -99,7 +100,7 @@ def overhead(*, repeat: int, threads: int | None) -> Report:
             Measure(name="studio / pipeline", value=median(ratios), unit="", target=1.05, values=ratios),
         )
         what = f"{_size(request)}, {request.num_inference_steps} steps with guidance"
-        return Report(bench="overhead", what=what, measures=measures, machine=this_machine(threads))
+        return Report(bench="overhead", what=what, measures=measures, machine=_machine(studio))
 
 
 BENCHES: dict[str, Bench] = {
@@ -115,17 +116,24 @@ BENCHES: dict[str, Bench] = {
     "lingen-ablation": ablation,
 }
 
+CURVES = ("lingen-adjacency", "lingen-scaling", "lingen-ablation")
+"""Those that can be plotted."""
+
 
 @contextmanager
 def _studio(threads: int | None) -> Iterator[Studio]:
     """A studio over an empty folder, its model loaded."""
     with tempfile.TemporaryDirectory(prefix="studio-bench-") as folder:
-        settings = Settings(data_dir=Path(folder), warm=False)
+        settings = read_settings(data_dir=Path(folder), warm=False)
         if threads is not None:
             settings = settings.model_copy(update={"threads": threads})
         with Studio(settings) as studio:
             studio.load(settings.model)
             yield studio
+
+
+def _machine(studio: Studio) -> Machine:
+    return this_machine(studio.settings.threads)
 
 
 def _request(studio: Studio, **choices: object) -> ChunkRequest:

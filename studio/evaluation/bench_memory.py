@@ -31,7 +31,7 @@ def memory(*, repeat: int, threads: int | None) -> Report:
             Measure(name=f"{LONG} segments", value=long, unit="MiB", values=(long,)),
             Measure(name="long / short", value=long / short, unit="", target=1.1, values=(long / short,)),
         ),
-        machine=this_machine(threads),
+        machine=this_machine(threads or read_settings().threads),
     )
 
 

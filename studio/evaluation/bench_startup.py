@@ -15,6 +15,7 @@ from statistics import median
 
 from studio.errors import InputError
 from studio.evaluation.report import Measure, Report, this_machine
+from studio.settings import read_settings
 
 APP = Path(__file__).resolve().parents[2] / "app.py"
 PATIENCE = 120.0
@@ -28,7 +29,7 @@ def startup(*, repeat: int, threads: int | None) -> Report:
         bench="startup",
         what="from starting `python app.py` to a page that answers HTTP 200",
         measures=(measure,),
-        machine=this_machine(threads),
+        machine=this_machine(threads or read_settings().threads),
     )
 
 

@@ -313,7 +313,7 @@ def pocket(
         seed=seed,
         judge=judge.name if judge != ASSETS / "pocket" / "clip" else "the corpus' CLIP",
         figures=figures,
-        machine=this_machine(),
+        machine=this_machine(settings.threads),
     )
 
 

@@ -1,6 +1,7 @@
 """Tables, connections and transactions."""
 
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -65,6 +66,13 @@ class VisitorRow(SQLModel, table=True):
     visitor: str = Field(index=True)
 
 
+class DeletedRow(SQLModel, table=True):
+    """A project that is deleted, until its files are gone too."""
+
+    __tablename__ = "deleted"
+    project_id: str = Field(primary_key=True)
+
+
 class TimingRow(SQLModel, table=True):
     """How long something takes with a model."""
 
@@ -74,7 +82,8 @@ class TimingRow(SQLModel, table=True):
     seconds: float
 
 
-_TABLES = [SQLModel.metadata.tables[name] for name in ("project", "segment", "visitor", "job", "timing")]
+_NAMES = ("project", "segment", "visitor", "job", "deleted", "timing")
+_TABLES = [SQLModel.metadata.tables[name] for name in _NAMES]
 
 
 class Database:
@@ -119,6 +128,11 @@ class Database:
             if "locked" in str(error.orig):
                 raise InputError(
                     f"Another program keeps {self.path} locked. Close it and try again."
+                ) from error
+            if "readonly" in str(error.orig) or not os.access(self.path.parent, os.W_OK):
+                raise InputError(
+                    f"{self.path} cannot be written; nothing in it is damaged. Change the permissions of its "
+                    "folder, or set STUDIO_DATA_DIR to another one."
                 ) from error
             raise InputError(
                 f"The database {self.path} cannot be used ({error.orig}). Put back a copy of it, or move it "

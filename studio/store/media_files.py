@@ -98,9 +98,11 @@ class MediaFiles:
             return False
         return True
 
-    def remove_folder(self, project_id: str) -> None:
-        """Remove all files of a project."""
-        shutil.rmtree(self.folder(project_id), ignore_errors=True)
+    def remove_folder(self, project_id: str) -> bool:
+        """Remove all files of a project; whether none is left."""
+        folder = self.folder(project_id)
+        shutil.rmtree(folder, ignore_errors=True)
+        return not folder.exists()
 
     def sweep(self, project_id: str, kept: frozenset[str], min_age: float) -> int:
         """Remove media files of a project that are not among `kept` and at least `min_age` seconds old."""

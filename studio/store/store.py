@@ -10,7 +10,15 @@ from pydantic import ValidationError
 from sqlmodel import Session, col, delete, select
 
 from studio.errors import InputError
-from studio.store.database import Database, JobRow, ProjectRow, SegmentRow, TimingRow, VisitorRow
+from studio.store.database import (
+    Database,
+    DeletedRow,
+    JobRow,
+    ProjectRow,
+    SegmentRow,
+    TimingRow,
+    VisitorRow,
+)
 from studio.store.media_files import MediaFiles
 from studio.store.records import JobRecord, ProjectSummary
 from studio.timeline import Gallery, Project, Segment, media_names, previews
@@ -95,7 +103,8 @@ class Store:
         with self._database.writing() as session:
             session.delete(_row(session, project_id))
             session.exec(delete(JobRow).where(col(JobRow.project_id) == project_id))
-        self._files.remove_folder(project_id)
+            session.merge(DeletedRow(project_id=project_id))
+        self._remove_deleted()
 
     def list(self, visitor: str | None = None) -> _Summaries:
         """One line for each project, or for each that a visitor began, the one changed last first."""
@@ -182,11 +191,21 @@ class Store:
         """
         self._files.forget_films(project_id, name, keep, min_age)
 
+    def _remove_deleted(self) -> None:
+        """Remove the files of deleted projects, those included that a crash or an open file has left."""
+        with self._database.reading() as session:
+            deleted = session.exec(select(DeletedRow.project_id)).all()
+        gone = [each for each in deleted if self._files.remove_folder(each)]
+        if gone:
+            with self._database.writing() as session:
+                session.exec(delete(DeletedRow).where(col(DeletedRow.project_id).in_(gone)))
+
     def sweep(self, project_id: str | None = None, min_age: float = 3600.0) -> int:
         """Remove media files that no row refers to: what a crash left, old films, previews nobody keeps.
 
         Folders of which the database knows nothing stay: it may be a copy older than they are, or a new one,
-        and the films in them bring their projects back.
+        and the films in them bring their projects back. So do the files of projects that another process is
+        at work on, or has in its queue.
 
         Args:
             project_id: of one project; by default of all.
@@ -195,7 +214,9 @@ class Store:
         Returns:
             How many files were removed.
         """
-        known = [summary.id for summary in self.list()]
+        self._remove_deleted()
+        busy = {job.project_id for job in self.load_jobs("queued", "running")}
+        known = [summary.id for summary in self.list() if summary.id not in busy]
         removed = 0
         for found in known if project_id is None else {project_id} & set(known):
             try:  # the newest film's place has been told

@@ -245,7 +245,7 @@ class LocalWorker:
                         clip = _as_shown(task, session.conditioning, event.clip)
                         guides = session.conditioning.num_guide_frames
                         yield Decoded(seed, clip, guides)
-                        scores, _ = self._judge(session.conditioning, clip)
+                        scores = self._scores(session.conditioning, clip)
                         event = replace(event, clip=clip, scores=scores, num_guide_frames=guides)  # noqa: PLW2901
                     yield event
             except GeneratorExit:  # cancelled: a suspended run stays where it is
@@ -333,6 +333,14 @@ class LocalWorker:
             if value is not None:
                 scores[scorer.name] = float(value)
         return scores, float(rank(scores, conditioning.guide is not None))
+
+    def _scores(self, conditioning: Conditioning, clip: Clip) -> dict[str, float]:
+        """The scores of a finished clip; none where judging fails: the run is paid for."""
+        try:
+            return self._judge(conditioning, clip)[0]
+        except Exception:
+            _LOG.warning("a finished clip could not be judged", exc_info=True)
+            return {}
 
     def _look(self, size: tuple[str, int, int, int], run: DenoisingRun, since: float) -> Clip | None:
         """What a run is at, or None: nothing in short waits, nor where looking fails."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from studio import cli_measure
 from studio.errors import InputError
 from studio.evaluation import bench_startup
 from studio.evaluation.bench import BENCHES, show
@@ -45,6 +46,23 @@ def test_a_bench_measures_what_it_says(tiny, bench, names):
     assert report.machine.threads == 1
     if bench == "gallery":
         assert report.measures[0].value < report.measures[1].value
+
+
+def test_a_bench_tells_the_threads_that_the_settings_give(tiny, monkeypatch):
+    monkeypatch.setenv("STUDIO_THREADS", "3")
+    assert BENCHES["gallery"](repeat=1, threads=None).machine.threads == 3
+
+
+def test_a_setting_that_cannot_be_used_is_told_in_a_sentence(monkeypatch):
+    monkeypatch.setenv("STUDIO_PORT", "abc")
+    with pytest.raises(InputError, match="The setting port cannot be used"):
+        BENCHES["chunk"](repeat=1, threads=None)
+
+
+def test_curves_of_a_bench_that_gives_none_are_refused_before_any_work(tmp_path, monkeypatch):
+    monkeypatch.setitem(BENCHES, "chunk", None)
+    with pytest.raises(InputError, match="single numbers, no curves"):
+        cli_measure.bench("chunk", plot=tmp_path / "plot.png")
 
 
 def test_a_report_tells_measure_target_and_machine():

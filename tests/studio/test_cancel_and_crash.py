@@ -198,3 +198,35 @@ def test_a_chunk_whose_last_step_is_done_is_kept_though_its_job_is_cancelled(stu
     jobs.append(studio.pick(before.id, before.gallery.candidates[0].id))
     studio.wait(jobs[0])
     assert len(studio.project(before.id).branch()) == 1
+
+
+def test_a_chunk_that_is_cancelled_in_its_last_step_is_kept(studio, request_, monkeypatch):
+    before = searched(studio, request_)
+    begin = studio.worker._model.begin
+
+    def begin_one(conditioning, seed, steps):
+        run = begin(conditioning, seed, steps)
+        advance = run.advance
+
+        def cancelled_meanwhile(to_step):
+            if to_step == steps:
+                studio.cancel(studio.active_job(before.id).id)
+            advance(to_step)
+
+        run.advance = cancelled_meanwhile
+        return run
+
+    monkeypatch.setattr(studio.worker._model, "begin", begin_one)
+    studio.wait(studio.pick(before.id, before.gallery.candidates[0].id))
+    assert len(studio.project(before.id).branch()) == 1
+
+
+def test_a_chunk_that_cannot_be_judged_is_kept_without_scores(studio, request_, monkeypatch):
+    before = searched(studio, request_)
+
+    def broken(*inputs):
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(studio.worker._scorers[0], "score", broken)
+    (segment,) = picked(studio, before).branch()
+    assert segment.scores == {}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -17,10 +19,13 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from studio.cli import main
+from studio.cli import _copy, main
+from studio.errors import InputError
 from studio.media import count_frames, read_frames, read_info
 from studio.store import Store
+from studio.terminal import segment_line
 from studio.timeline import Project
+from tests.studio import samples
 
 ROOT = Path(__file__).parents[2]
 PICTURE = ROOT / "assets/pictures/icon.png"
@@ -356,3 +361,22 @@ def test_a_new_shot_begins_with_an_image_and_is_not_asked_for_again(made: Made) 
     shot, after = store.load(store.list()[0].id).branch()[-2:]
     assert (shot.request.cut, after.request.cut, after.request.guide) == (True, False, None)
     assert shot.num_frames > after.num_frames
+
+
+def test_a_film_that_cannot_be_copied_leaves_the_file_of_that_name_as_it_was(studio, tmp_path, monkeypatch):
+    project, output = samples.project_with_clips(studio.store), tmp_path / "fox.mp4"
+    output.write_text("another film")
+
+    def full(source, to):
+        to.write_bytes(source.read_bytes()[:100])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copyfile", full)
+    with pytest.raises(InputError, match="No space left on device"):
+        _copy(studio, project.id, output)
+    assert output.read_text() == "another film"
+    assert [path.name for path in tmp_path.glob("*.mp4")] + [*tmp_path.glob("unfinished-*")] == ["fox.mp4"]
+
+
+def test_a_finished_chunk_is_told_with_the_likeness_that_the_drift_guard_goes_by():
+    assert "seed 9  likeness 0.300  made in 4 s  a fox" in segment_line(samples.segment(), 1)

@@ -71,6 +71,17 @@ def test_it_is_known_as_soon_as_it_is_drawn(studio, request_):
     assert studio.first_frame(project.id) == (guide, "a fox runs")
 
 
+def test_another_start_of_the_studio_knows_what_it_was_drawn_from(open_studio, request_):
+    studio = open_studio()
+    project = studio.create_project()
+    finished(studio, studio.search(project.id, request_))
+    drawn = studio.first_frame(project.id)
+    again = open_studio()
+    assert again.first_frame(project.id) == drawn
+    finished(again, again.search(project.id, request_.model_copy(update={"guide": drawn.name})))
+    assert open_studio().first_frame(project.id) == drawn
+
+
 def test_it_is_gone_with_the_only_ending_that_began_with_it_and_another_one_can_be_drawn(studio, request_):
     project, one = studio.create_project(), request_.model_copy(update={"strategy": "naive"})
     finished(studio, studio.search(project.id, one))

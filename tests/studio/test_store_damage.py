@@ -107,3 +107,31 @@ def test_a_folder_that_cannot_be_made_is_told_in_a_sentence(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(InputError, match="STUDIO_DATA_DIR"):
         Store(tmp_path / "file" / "data")
+
+
+READ_ONLY = """
+    import os, sys, tempfile
+    from pathlib import Path
+    from studio.errors import InputError
+    from studio.store import Store
+
+    with tempfile.TemporaryDirectory() as folder:
+        Store(Path(folder))
+        os.chmod(folder, 0o555)
+        if os.geteuid() == 0:
+            os.seteuid(65534)  # root may write everywhere
+        try:
+            Store(Path(folder))
+        except InputError as error:
+            print(error)
+        if os.getuid() == 0:
+            os.seteuid(0)
+        os.chmod(folder, 0o755)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="permissions are others there")
+def test_a_folder_that_cannot_be_written_is_not_called_damaged():
+    ended = run(READ_ONLY)
+    assert ended.returncode == 0, ended.stderr
+    assert "cannot be written; nothing in it is damaged" in ended.stdout

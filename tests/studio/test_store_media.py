@@ -5,8 +5,8 @@ import os
 import pytest
 
 from studio.errors import InputError
-from studio.store import Store
-from studio.timeline import Project, with_gallery, with_segment
+from studio.store import JobRecord, Store
+from studio.timeline import Project, now, with_gallery, with_segment
 from tests.studio import samples
 from tests.studio.programs import run
 
@@ -146,6 +146,30 @@ def test_the_sweep_leaves_what_the_database_knows_nothing_of(store):
     film = store.write_media("project", ".mp4", write("x"), name="film-" + "0" * 32 + ".mp4")
     assert store.sweep(min_age=0) == 0
     assert store.media_path("project", film).is_file()
+
+
+def test_the_sweep_takes_what_a_deletion_that_was_cut_off_left(store, monkeypatch):
+    project = samples.project(0)
+    store.save(project)
+    store.write_media(project.id, ".mp4", write("x"))
+    with monkeypatch.context() as crash:
+        crash.setattr(store._files, "remove_folder", lambda project_id: False)
+        store.delete(project.id)
+    assert store.media_dir(project.id).exists()
+    Store(store.data_dir).sweep()
+    assert not store.media_dir(project.id).exists()
+
+
+def test_the_sweep_leaves_a_project_alone_that_somebody_works_on(store):
+    project = samples.project(0)
+    store.save(project)
+    first_frame = store.write_media(project.id, ".png", write("x"))
+    job = JobRecord(id="job", kind="make", project_id=project.id, state="running", created=now())
+    store.save_job(job)
+    assert store.sweep(min_age=0) == 0
+    assert store.media_path(project.id, first_frame).is_file()
+    store.save_job(job.model_copy(update={"state": "done"}))
+    assert store.sweep(min_age=0) == 1
 
 
 def test_the_sweep_leaves_files_of_other_names(store):

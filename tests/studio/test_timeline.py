@@ -5,7 +5,7 @@ from pydantic import ValidationError
 
 from studio import timeline
 from studio.errors import InputError
-from studio.timeline import Candidate, Project
+from studio.timeline import Candidate, ChunkRequest, Project
 from tests.studio import samples
 
 
@@ -38,6 +38,13 @@ def test_what_an_undone_segment_was_chosen_from_waits_for_another_pick():
     assert (gallery.request, gallery.parent) == (last.request, last.parent)
     assert [each.id for each in gallery.candidates] == [each.id for each in last.candidates]
     assert not any(each.picked for each in gallery.candidates)
+
+
+def test_the_image_that_an_undone_segment_was_made_with_waits_for_the_next_one():
+    asked = ChunkRequest(prompt="a fox", strategy="naive", guide="0" * 32 + ".png")
+    film = timeline.with_segment(Project(), samples.segment(request=asked, candidates=()))
+    gallery = timeline.undo(film).gallery
+    assert (gallery.request.guide, gallery.candidates) == (asked.guide, ())
 
 
 def test_nothing_waits_where_there_was_no_choice():
