@@ -226,14 +226,19 @@ def this_machine(wishes: Wishes | str | None = None) -> Machine:
 
 
 def _free_ram(cgroup: Path = Path("/sys/fs/cgroup")) -> float:
-    """Free main memory in GiB: what the system has, or what is left to the container."""
+    """Free main memory in GiB: what the system has, or what is left to the container.
+
+    A container is charged for the files that it read or wrote, such as downloaded weights; they make room.
+    """
     import psutil
 
     free = psutil.virtual_memory().available
     try:
         limit, used = (int((cgroup / f"memory.{name}").read_text()) for name in ("max", "current"))
-        free = min(free, max(0, limit - used))
-    except (OSError, ValueError):  # no container, or one without a limit
+        charged = dict(line.split() for line in (cgroup / "memory.stat").read_text().splitlines())
+        files = sum(int(charged[f"{kind}_file"]) for kind in ("active", "inactive"))
+        free = min(free, max(0, limit - used + files))
+    except (OSError, ValueError, KeyError):  # no container, or one without a limit
         pass
     return free / 2**30
 

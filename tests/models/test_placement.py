@@ -108,9 +108,20 @@ def test_a_network_in_8_bits_needs_less_main_memory():
 def test_what_is_left_to_a_container_counts(tmp_path):
     (tmp_path / "memory.max").write_text(str(3 * 2**30))
     (tmp_path / "memory.current").write_text(str(2**30))
+    (tmp_path / "memory.stat").write_text("anon 1073741824\nactive_file 0\ninactive_file 0\n")
     assert _free_ram(tmp_path) == 2
     (tmp_path / "memory.max").write_text("max")
     assert _free_ram(tmp_path) == pytest.approx(psutil.virtual_memory().available / 2**30, rel=0.2)
+
+
+def test_files_that_a_container_has_read_take_no_room(tmp_path):
+    """Weights that were just downloaded fill the memory that it may use, and give way to what needs it."""
+    (tmp_path / "memory.max").write_text(str(3 * 2**30))
+    (tmp_path / "memory.current").write_text(str(3 * 2**30 - 4096))
+    (tmp_path / "memory.stat").write_text(
+        f"anon {2**30}\nfile {2 * 2**30}\nshmem 0\ninactive_file {2**30}\nactive_file {2**30}\n"
+    )
+    assert _free_ram(tmp_path) == pytest.approx(2, rel=0.01)
 
 
 def test_what_main_memory_does_not_hold_goes_to_disk():
