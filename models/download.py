@@ -19,7 +19,7 @@ Tell = Callable[[str], None]
 
 FILES = ("model_index.json", "*/*.json", "*/*.safetensors", "*/*.txt", "*/*.model", "*/*.jinja")
 """What a diffusers pipeline loads; single-file checkpoints beside it are left on the hub."""
-OTHERS = ("*.fp16.*", "*.bf16.*", "*.non_ema.*", "*/*.onnx*", "*/flax_*", "*/tf_*")
+OTHERS = ("*.fp16[.-]*", "*.bf16[.-]*", "*.non_ema[.-]*", "*/*.onnx*", "*/flax_*", "*/tf_*")
 SPARE_GB = 2.0
 """GiB that must be free on the disk after a download."""
 

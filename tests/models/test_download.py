@@ -24,6 +24,7 @@ FILES = {
     "transformer/config.json": b"{}",
     "transformer/model.safetensors": WEIGHTS,
     "transformer/model.fp16.safetensors": b"x" * 100,
+    "transformer/model.fp16-00001-of-00002.safetensors": b"x" * 100,
     "everything.safetensors": b"x" * 100,
     "README.md": b"words",
 }
