@@ -1,6 +1,7 @@
 """Checkpoints from a hub, here a small server of this test with the hub's interface."""
 
 import dataclasses
+import errno
 import hashlib
 import json
 import threading
@@ -11,6 +12,7 @@ from urllib.parse import unquote, urlparse
 import huggingface_hub.constants
 import pytest
 from huggingface_hub import hf_hub_download
+from huggingface_hub.errors import HfHubHTTPError
 
 from models import download
 from models.catalog import card
@@ -31,6 +33,12 @@ FILES = {
 MODEL = dataclasses.replace(card("pocket"), title="Far", source="someone/far")
 LOST = "d" * 40
 GATED = dataclasses.replace(MODEL, title="Shut", source="someone/shut")
+REFUSED = {
+    LOST: (404, {"X-Error-Code": "RevisionNotFound"}),
+    "someone/shut": (403, {"X-Error-Code": "GatedRepo"}),
+    "someone/strict": (401, {"X-Error-Message": "Invalid credentials in Authorization header"}),
+}
+"""How the hub refuses what has these words in its path."""
 Usage = namedtuple("Usage", "total used free")
 
 
@@ -48,10 +56,9 @@ class Hub(BaseHTTPRequestHandler):
     def do_GET(self):
         path = unquote(urlparse(self.path).path)
         Hub.asked.append(f"{self.command} {path}")
-        if LOST in path:
-            return self.answer(404, b"{}", {"X-Error-Code": "RevisionNotFound"})
-        if "someone/shut" in path:
-            return self.answer(403, b"{}", {"X-Error-Code": "GatedRepo"})
+        for part, (status, headers) in REFUSED.items():
+            if part in path:
+                return self.answer(status, b"{}", headers)
         if "/tree/" in path:
             entries = [
                 {"type": "file", "path": name, "size": len(data), "oid": hashlib.sha1(data).hexdigest()}
@@ -227,6 +234,35 @@ def test_without_a_network_a_sentence_says_what_to_do(hub, monkeypatch, offline)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", offline)
     monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(InputError, match="out of reach"):
+        download.fetch(MODEL)
+
+
+def test_a_token_that_is_no_longer_valid_is_told_as_that(hub):
+    with pytest.raises(InputError, match=r"refuses the token .* remove it"):
+        download.fetch(dataclasses.replace(MODEL, source="someone/strict"))
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (
+            HfHubHTTPError.__bases__[0]("Connection reset by peer"),
+            r"broke off \(Connection reset by peer\)\.",
+        ),
+        (RuntimeError("Data processing error: CAS service error"), r"broke off \(Data processing error"),
+        (OSError(errno.ENOSPC, "No space left on device"), r"disk is full\. What has arrived of Far is kept"),
+        (RuntimeError("IO error: No space left on device (os error 28)"), r"disk is full\."),
+    ],
+)
+def test_a_download_that_breaks_off_is_told_as_what_it_is(hub, monkeypatch, error, sentence):
+    def breaks(**how):
+        if how.get("dry_run") or how.get("local_files_only"):
+            return asked(**how)
+        raise error
+
+    asked = huggingface_hub.snapshot_download
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", breaks)
+    with pytest.raises(InputError, match=sentence):
         download.fetch(MODEL)
 
 
