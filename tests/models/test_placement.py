@@ -75,6 +75,15 @@ def test_a_storage_that_is_set_by_hand_is_what_has_to_fit(storage, memory_gb, ra
     assert (placement.offload, placement.storage) == (offload, storage)
 
 
+@pytest.mark.parametrize(
+    ("storage", "memory_gb", "offload"),
+    [("full", 80, "none"), ("int8", 56, "none"), ("nf4", 48, "none"), ("nf4", 24, "model")],
+)
+def test_both_of_two_networks_count(storage, memory_gb, offload):
+    machine = Machine(memory_gb, bfloat16=True)
+    assert choose(card("wan2.2-t2v-a14b"), machine, Wishes(storage=storage)).offload == offload
+
+
 def test_devices_without_bfloat16_take_float16_where_the_authors_have_it():
     assert choose(dataclasses.replace(LARGE, float16=True), OLD_GPU).dtype == "float16"
     assert choose(dataclasses.replace(LARGE, float16=True), GPU).dtype == "bfloat16"
