@@ -4,9 +4,12 @@ import dataclasses
 import errno
 import hashlib
 import json
+import os
+import re
 import threading
 from collections import namedtuple
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from urllib.parse import unquote, urlparse
 
 import huggingface_hub.constants
@@ -17,6 +20,7 @@ from huggingface_hub.errors import HfHubHTTPError
 from models import download
 from models.catalog import card
 from models.errors import InputError
+from models.weights import check_file
 
 COMMIT = "c" * 40
 WEIGHTS = bytes(range(256)) * 4000
@@ -192,6 +196,17 @@ def test_an_older_download_is_loaded_without_a_network(hub, monkeypatch, offline
     monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", "http://127.0.0.1:9")
     assert download.is_here(MODEL)
     assert (download.fetch(MODEL) / "transformer" / "model.safetensors").read_bytes() == WEIGHTS
+
+
+def test_a_damaged_file_is_fetched_again_once_what_its_error_names_is_deleted(hub):
+    """The hub's client keeps weights elsewhere and links to them; it takes what is there for whole."""
+    file = download.fetch(MODEL) / "transformer" / "model.safetensors"
+    os.truncate(file, 1000)
+    with pytest.raises(InputError, match=r"Delete \S+, and fetch it again") as damage:
+        check_file(file, MODEL.title)
+    Path(re.search(r"Delete (\S+), and", str(damage.value))[1]).unlink()
+    download.fetch(MODEL)
+    assert file.read_bytes() == WEIGHTS
 
 
 def test_a_disk_that_is_too_small_is_told_before_the_download(hub, monkeypatch):
