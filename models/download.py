@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from models.errors import InputError
+from models.revisions import REVISIONS
 from models.video_model import ModelCard
 from models.whole_download import is_whole
 
@@ -149,7 +150,7 @@ def _choices(card: ModelCard, without: Iterable[str]) -> list[dict[str, Any]]:
     return [
         {
             "repo_id": repository,
-            "revision": (card.revision or None) if repository == card.source else None,
+            "revision": (card.revision if repository == card.source else REVISIONS.get(repository)) or None,
             "allow_patterns": list(patterns),
             "ignore_patterns": [*OTHERS, *elsewhere],
         }
