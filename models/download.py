@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from models.errors import InputError
+from models.revisions import REVISIONS
 from models.video_model import ModelCard
 from models.whole_download import is_whole
 
@@ -19,7 +21,8 @@ Tell = Callable[[str], None]
 
 FILES = ("model_index.json", "*/*.json", "*/*.safetensors", "*/*.txt", "*/*.model", "*/*.jinja")
 """What a diffusers pipeline loads; single-file checkpoints beside it are left on the hub."""
-OTHERS = ("*.fp16.*", "*.bf16.*", "*.non_ema.*", "*/*.onnx*", "*/flax_*", "*/tf_*")
+OTHERS = ("*.fp16[.-]*", "*.bf16[.-]*", "*.non_ema[.-]*", "*/*.onnx*", "*/flax_*", "*/tf_*")
+DISK_FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 SPARE_GB = 2.0
 """GiB that must be free on the disk after a download."""
 
@@ -147,7 +150,7 @@ def _choices(card: ModelCard, without: Iterable[str]) -> list[dict[str, Any]]:
     return [
         {
             "repo_id": repository,
-            "revision": (card.revision or None) if repository == card.source else None,
+            "revision": (card.revision if repository == card.source else REVISIONS.get(repository)) or None,
             "allow_patterns": list(patterns),
             "ignore_patterns": [*OTHERS, *elsewhere],
         }
@@ -222,11 +225,12 @@ def _bar(told: Callable[[int], None] | None) -> type[Any]:
 @contextmanager
 def _in_words(card: ModelCard, repository: str) -> Iterator[None]:
     """Turn what the hub's client raises into a sentence that says what to do."""
-    from huggingface_hub.errors import DryRunError, HfHubHTTPError, LocalEntryNotFoundError
+    from huggingface_hub.errors import HfHubHTTPError
 
+    network: Any = HfHubHTTPError.__bases__[0]  # of all errors of httpx, whichever of its versions it uses
     try:
         yield
-    except (LocalEntryNotFoundError, DryRunError, HfHubHTTPError, OSError) as error:
+    except (OSError, RuntimeError, network) as error:
         raise InputError(_sentence(card, repository, (error, error.__cause__))) from error
 
 
@@ -249,7 +253,27 @@ def _sentence(card: ModelCard, repository: str, errors: tuple[BaseException | No
             f"The hub no longer holds the revision {card.revision_name} of {repository}. Update the studio, "
             f"or download the model to a folder and name it in STUDIO_SOURCES, as {card.name!r}."
         )
-    return (
+    return _interruption(card, errors) or (
         f"The weights of {card.title} are not on this machine and {page} is out of reach. Connect to the "
         "network (and leave HF_HUB_OFFLINE unset), or choose a model that is here, as the embedded one is."
     )
+
+
+def _interruption(card: ModelCard, errors: tuple[BaseException | None, ...]) -> str:
+    """What ended a download though the hub is in reach; empty if it is not."""
+    from huggingface_hub.errors import DryRunError, HfHubHTTPError, LocalEntryNotFoundError
+
+    if any(getattr(getattr(error, "response", None), "status_code", 0) == 401 for error in errors):
+        return (
+            "The hub refuses the token of this machine. Set the variable HF_TOKEN to one that is valid, or "
+            "remove it: most models need none."
+        )
+    if any(getattr(error, "errno", 0) in DISK_FULL or "os error 28" in str(error) for error in errors):
+        return (
+            f"The disk is full. What has arrived of {card.title} is kept, and the next try goes on from it. "
+            "Make room, or set HF_HOME to a folder on a larger disk."
+        )
+    if isinstance(errors[0], (DryRunError, HfHubHTTPError, LocalEntryNotFoundError)):
+        return ""
+    said = " ".join(str(errors[0]).split())[:200] or type(errors[0]).__name__
+    return f"The download of {card.title} broke off ({said}). What has arrived is kept, so try again."

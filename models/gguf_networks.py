@@ -48,9 +48,10 @@ def with_networks(card: ModelCard, networks: Networks) -> ModelCard:
     check_files(networks, card.title)
     if not networks:
         return card
-    size = sum(file.stat().st_size for file in networks.values())
-    others = max(card.memory_gb - card.parameters_b * 2e9 / 2**30, 0.0)
-    return dataclasses.replace(card, memory_gb=others + size / 2**30, parameters_b=size / 2e9)
+    sizes = [file.stat().st_size for file in networks.values()]
+    others = max(card.memory_gb - len(sizes) * card.parameters_b * 2e9 / 2**30, 0.0)
+    largest = max(sizes) / 2e9 if len(sizes) >= card.networks else card.parameters_b
+    return dataclasses.replace(card, memory_gb=others + sum(sizes) / 2**30, parameters_b=largest)
 
 
 def load_network(file: Path, folder: Path, name: str, class_name: str, dtype: Any, title: str) -> Any:

@@ -169,15 +169,16 @@ def _as_large_as(folder: Path) -> ModelCard:
     return replace(
         IMAGE_MODEL,
         float16=(folder / "unet").is_dir(),
-        memory_gb=max(IMAGE_MODEL.memory_gb, round(_weights_size(folder) * 1.3 / 2**30)),
+        memory_gb=max(IMAGE_MODEL.memory_gb, round(sum(map(_weights_size, folder.glob("*/"))) * 1.3 / 2**30)),
         parameters_b=network / 2e9 or IMAGE_MODEL.parameters_b,
         text_encoder_gb=text_encoder / 2**30 or IMAGE_MODEL.text_encoder_gb,
     )
 
 
 def _weights_size(folder: Path) -> int:
-    """Bytes of the weights in a folder."""
-    return sum(file.stat().st_size for file in folder.rglob("*.safetensors"))
+    """Bytes of the weights of a part; those of other number formats that lie beside them are not loaded."""
+    loaded = (file for file in folder.rglob("*.safetensors") if not any(map(file.match, download.OTHERS)))
+    return sum(file.stat().st_size for file in loaded)
 
 
 def load(
@@ -192,8 +193,9 @@ def load(
     folder = download.fetch(wanted, tell) if download.on_hub(wanted) else wanted.source
     if source is not None:
         wanted = _as_large_as(Path(str(folder)))
-    where = placement.choose(wanted, placement.this_machine(device), device)
-    where = replace(where, cache=0.0, attention=None)  # those were chosen for the network of a video model
+    wishes = placement.Wishes(device=device) if isinstance(device, str) else device or placement.Wishes()
+    wishes = placement.Wishes(wishes.device, wishes.offload)  # the others are for a video model's network
+    where = placement.choose(wanted, placement.this_machine(wishes), wishes)
     dtype = getattr(torch, where.dtype)
     pipeline = weights.load_pipeline(AutoPipelineForText2Image, IMAGE_MODEL, folder, dtype)
     pipeline.set_progress_bar_config(disable=True)

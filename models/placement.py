@@ -169,8 +169,8 @@ def _fit(
     free, kept = machine.cuda_memory_gb or 0.0, storage or "full"
     wide = 2.0 if dtype == "float32" and card.memory_gb > 4 else 1.0  # cards count 16 bits a weight
     full, network = (card.parameters_b * 1e9 / 2**30 * each for each in (2 * wide, BYTES.get(kept, 2 * wide)))
-    whole = card.memory_gb * wide - full + network
-    other = min(max(whole - network, 0.0), card.text_encoder_gb * wide)
+    whole = card.memory_gb * wide - (full - network) * card.networks
+    other = min(max(whole - network * card.networks, 0.0), card.text_encoder_gb * wide)
     largest, halved = max(network, other), max(network / 2, other)
     if free >= whole:
         return "none", kept, "all of it on the device"
@@ -202,7 +202,7 @@ def check_memory(
     asked = wishes if isinstance(wishes, str) or wishes is None else wishes.device
     if placement.device != "cpu" or asked == "cpu" or card.memory_gb <= 4:
         return
-    saved = card.parameters_b * 1e9 / 2**30 * (4 - BYTES.get(placement.storage, 4))
+    saved = card.networks * card.parameters_b * 1e9 / 2**30 * (4 - BYTES.get(placement.storage, 4))
     needed = card.memory_gb * 2 - saved  # a card counts 16 bits a weight, a CPU takes 32
     if machine.ram_gb < needed * 2 / 3:
         raise InputError(
@@ -226,14 +226,19 @@ def this_machine(wishes: Wishes | str | None = None) -> Machine:
 
 
 def _free_ram(cgroup: Path = Path("/sys/fs/cgroup")) -> float:
-    """Free main memory in GiB: what the system has, or what is left to the container."""
+    """Free main memory in GiB: what the system has, or what is left to the container.
+
+    A container is charged for the files that it read or wrote, such as downloaded weights; they make room.
+    """
     import psutil
 
     free = psutil.virtual_memory().available
     try:
         limit, used = (int((cgroup / f"memory.{name}").read_text()) for name in ("max", "current"))
-        free = min(free, max(0, limit - used))
-    except (OSError, ValueError):  # no container, or one without a limit
+        charged = dict(line.split() for line in (cgroup / "memory.stat").read_text().splitlines())
+        files = sum(int(charged[f"{kind}_file"]) for kind in ("active", "inactive"))
+        free = min(free, max(0, limit - used + files))
+    except (OSError, ValueError, KeyError):  # no container, or one without a limit
         pass
     return free / 2**30
 

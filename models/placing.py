@@ -56,6 +56,7 @@ def place(pipeline: Any, placement: Placement, disk: Path | None = None) -> Any:
         return pipeline.to(placement.device)
     if placement.offload == "model":
         pipeline.enable_model_cpu_offload(device=placement.device)
+        _make_room_for_each_other(networks)
         return pipeline
     return _offload_layers(pipeline, placement, disk)
 
@@ -76,6 +77,24 @@ def cleared_device(pipeline: Any) -> Iterator[None]:
         if offloads:
             pipeline.maybe_free_model_hooks()
         raise
+
+
+def _make_room_for_each_other(networks: list[Any]) -> None:
+    """Keep two networks from being on the device at once.
+
+    diffusers has the second take the first one's place, as a call goes from one to the other. A run that goes
+    on with the first after another was suspended in the second would find both there.
+    """
+    from accelerate.utils.memory import clear_device_cache
+
+    def make_room(network: Any, _: Any) -> None:
+        for other in networks:
+            if other is not network and next(other.parameters()).device.type != "cpu":
+                other.to("cpu")
+                clear_device_cache()
+
+    for network in networks if len(networks) > 1 else ():
+        network.register_forward_pre_hook(make_room)
 
 
 def _store_in_float8(network: Any, compute_dtype: Any) -> None:

@@ -33,6 +33,7 @@ class ModelCard:
         licence: SPDX name or link of the weights' licence.
         gated: whether the hub asks to accept the licence before it hands out the weights.
         parameters_b: parameters of the denoising network, in billions, as its authors name it; 0 if unknown.
+        networks: how many such networks it has, of which one at a time denoises.
         fps: frames per second the model was trained at.
         height, width: default size in pixels.
         size_multiple: both sizes are multiples of this many pixels.
@@ -89,6 +90,7 @@ class ModelCard:
     revision: str = ""
     gated: bool = False
     parameters_b: float = 0.0
+    networks: int = 1
     max_side: int = 1280
     fixed_size: bool = False
     min_frames: int = 0

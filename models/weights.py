@@ -58,8 +58,13 @@ def check_file(file: Path, title: str) -> None:
     except (SafetensorError, OSError) as error:
         raise InputError(
             f"A weight file of {title} is damaged: {file} ({file.stat().st_size} bytes) cannot be read "
-            f"({error}). Fetch it again."
+            f"({error}). {_fetched_again(file)}"
         ) from error
+
+
+def _fetched_again(file: Path) -> str:
+    """What to do about a damaged file: the hub's client fetches none that it finds, or its link's."""
+    return f"Delete {'it' if file.resolve() == file else file.resolve()}, and fetch it again."
 
 
 def read_json(file: Path, title: str) -> dict[str, Any]:
@@ -73,9 +78,11 @@ def read_json(file: Path, title: str) -> dict[str, Any]:
     try:
         value = json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise InputError(f"A file of {title} is damaged: {file} is not JSON. Fetch it again.") from error
+        raise InputError(
+            f"A file of {title} is damaged: {file} is not JSON. {_fetched_again(file)}"
+        ) from error
     if not isinstance(value, dict):
-        raise InputError(f"A file of {title} is damaged: {file} holds no JSON object. Fetch it again.")
+        raise InputError(f"A file of {title} is damaged: {file} holds no JSON object. {_fetched_again(file)}")
     return value
 
 

@@ -96,6 +96,7 @@ TEXT_A14B = replace(
     name="wan2.2-t2v-a14b",
     title="Wan 2.2 T2V A14B",
     source="Wan-AI/Wan2.2-T2V-A14B-Diffusers",
+    networks=2,
     num_inference_steps=40,
     guidance_scale=4.0,
     options={"guidance_scale_2": 3.0},

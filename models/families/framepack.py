@@ -16,6 +16,7 @@ from PIL import Image
 from models.cards.framepack import BASE, VISION
 from models.clip import Frames
 from models.conditioning import Conditioning
+from models.revisions import REVISIONS
 from models.video_model import ModelCard
 
 
@@ -46,6 +47,7 @@ def pipeline_class(card: ModelCard) -> type[Any]:
                     VISION, subfolder="image_encoder", dtype=dtype
                 ),
             }
+            settings["revision"] = REVISIONS.get(BASE)
             return HunyuanVideoFramepackPipeline.from_pretrained(BASE, **parts, **settings)
 
     return Gathered

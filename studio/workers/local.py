@@ -293,7 +293,9 @@ class LocalWorker:
         if self._scorers is None:
             from models.scoring import default_scorers
 
-            place = placement.choose(card(model), placement.this_machine(), self._device_name)
+            wishes = self._device_name or placement.Wishes()
+            device = placement.Wishes(wishes.device)  # how the model's weights are kept is not the scorers'
+            place = placement.choose(card(model), placement.this_machine(device), device)
             self._scorers = default_scorers(place.device, clip=self._sources.get("clip"))
         self._model = loaded
 

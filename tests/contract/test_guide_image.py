@@ -79,6 +79,14 @@ def test_wishes_for_the_video_models_network_are_not_those_of_the_image_model(so
     np.testing.assert_array_equal(image, picture(source))
 
 
+def test_an_image_model_is_drawn_with_on_the_cpu_beside_a_video_model_in_4_bits_that_fills_the_gpu(
+    source, monkeypatch
+):
+    monkeypatch.setattr("models.placement.this_machine", lambda *_: Machine(2.0, bfloat16=True))
+    image = draw("a fox", 0, WIDE, source=source, device=Wishes(storage="nf4"), num_inference_steps=2)
+    np.testing.assert_array_equal(image, picture(source))
+
+
 def test_it_can_have_another_size_than_the_models_own(source):
     image = draw("a fox", 0, WIDE, size=(32, 16), source=source, device="cpu", num_inference_steps=2)
     assert image.shape == (32, 16, 3)
@@ -165,21 +173,33 @@ def test_the_command_line_refuses_what_is_no_picture(source, tmp_path):
     assert "written as .png" in str(refused)
 
 
+def weights_of(file, gigabytes):
+    """A sparse file of a size."""
+    file.parent.mkdir(exist_ok=True)
+    with file.open("wb") as opened:
+        opened.truncate(int(gigabytes * 2**30))
+
+
 def test_another_image_model_needs_as_much_memory_as_its_weights(tmp_path):
-    with (tmp_path / "model.safetensors").open("wb") as file:
-        file.truncate(20 * 2**30)  # sparse
+    weights_of(tmp_path / "unet" / "model.safetensors", 20)
     assert _as_large_as(tmp_path).memory_gb == 26
-    (tmp_path / "model.safetensors").unlink()
+    (tmp_path / "unet" / "model.safetensors").unlink()
     assert _as_large_as(tmp_path).memory_gb == IMAGE_MODEL.memory_gb
+
+
+def test_weights_that_are_not_loaded_need_no_memory(tmp_path):
+    """A whole repository has them in other number formats, too, and all together in one file."""
+    weights_of(tmp_path / "unet" / "model.safetensors", 20)
+    weights_of(tmp_path / "unet" / "model.fp16.safetensors", 10)
+    weights_of(tmp_path / "everything.safetensors", 20)
+    assert _as_large_as(tmp_path).memory_gb == 26
 
 
 def test_another_image_model_is_placed_by_the_size_of_its_parts(tmp_path):
     """Sizes of FLUX.1: its network alone is more than the device has."""
     parts = {"transformer": 24, "text_encoder": 0.25, "text_encoder_2": 9.5, "vae": 0.25}
     for name, gigabytes in parts.items():
-        (tmp_path / name).mkdir()
-        with (tmp_path / name / "model.safetensors").open("wb") as file:
-            file.truncate(int(gigabytes * 2**30))  # sparse
+        weights_of(tmp_path / name / "model.safetensors", gigabytes)
     painter = _as_large_as(tmp_path)
     assert painter.parameters_b == pytest.approx(12.9, abs=0.1)
     assert painter.text_encoder_gb == 9.5

@@ -1,20 +1,26 @@
 """Checkpoints from a hub, here a small server of this test with the hub's interface."""
 
 import dataclasses
+import errno
 import hashlib
 import json
+import os
+import re
 import threading
 from collections import namedtuple
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from urllib.parse import unquote, urlparse
 
 import huggingface_hub.constants
 import pytest
 from huggingface_hub import hf_hub_download
+from huggingface_hub.errors import HfHubHTTPError
 
 from models import download
 from models.catalog import card
 from models.errors import InputError
+from models.weights import check_file
 
 COMMIT = "c" * 40
 WEIGHTS = bytes(range(256)) * 4000
@@ -24,12 +30,19 @@ FILES = {
     "transformer/config.json": b"{}",
     "transformer/model.safetensors": WEIGHTS,
     "transformer/model.fp16.safetensors": b"x" * 100,
+    "transformer/model.fp16-00001-of-00002.safetensors": b"x" * 100,
     "everything.safetensors": b"x" * 100,
     "README.md": b"words",
 }
 MODEL = dataclasses.replace(card("pocket"), title="Far", source="someone/far")
 LOST = "d" * 40
 GATED = dataclasses.replace(MODEL, title="Shut", source="someone/shut")
+REFUSED = {
+    LOST: (404, {"X-Error-Code": "RevisionNotFound"}),
+    "someone/shut": (403, {"X-Error-Code": "GatedRepo"}),
+    "someone/strict": (401, {"X-Error-Message": "Invalid credentials in Authorization header"}),
+}
+"""How the hub refuses what has these words in its path."""
 Usage = namedtuple("Usage", "total used free")
 
 
@@ -47,10 +60,9 @@ class Hub(BaseHTTPRequestHandler):
     def do_GET(self):
         path = unquote(urlparse(self.path).path)
         Hub.asked.append(f"{self.command} {path}")
-        if LOST in path:
-            return self.answer(404, b"{}", {"X-Error-Code": "RevisionNotFound"})
-        if "someone/shut" in path:
-            return self.answer(403, b"{}", {"X-Error-Code": "GatedRepo"})
+        for part, (status, headers) in REFUSED.items():
+            if part in path:
+                return self.answer(status, b"{}", headers)
         if "/tree/" in path:
             entries = [
                 {"type": "file", "path": name, "size": len(data), "oid": hashlib.sha1(data).hexdigest()}
@@ -186,6 +198,17 @@ def test_an_older_download_is_loaded_without_a_network(hub, monkeypatch, offline
     assert (download.fetch(MODEL) / "transformer" / "model.safetensors").read_bytes() == WEIGHTS
 
 
+def test_a_damaged_file_is_fetched_again_once_what_its_error_names_is_deleted(hub):
+    """The hub's client keeps weights elsewhere and links to them; it takes what is there for whole."""
+    file = download.fetch(MODEL) / "transformer" / "model.safetensors"
+    os.truncate(file, 1000)
+    with pytest.raises(InputError, match=r"Delete \S+, and fetch it again") as damage:
+        check_file(file, MODEL.title)
+    Path(re.search(r"Delete (\S+), and", str(damage.value))[1]).unlink()
+    download.fetch(MODEL)
+    assert file.read_bytes() == WEIGHTS
+
+
 def test_a_disk_that_is_too_small_is_told_before_the_download(hub, monkeypatch):
     monkeypatch.setattr(download.shutil, "disk_usage", lambda _: Usage(0, 0, 10**6))
     with pytest.raises(InputError, match=r"needs 1 MB on the disk and 1 MB are free\. Make room"):
@@ -226,6 +249,35 @@ def test_without_a_network_a_sentence_says_what_to_do(hub, monkeypatch, offline)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", offline)
     monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(InputError, match="out of reach"):
+        download.fetch(MODEL)
+
+
+def test_a_token_that_is_no_longer_valid_is_told_as_that(hub):
+    with pytest.raises(InputError, match=r"refuses the token .* remove it"):
+        download.fetch(dataclasses.replace(MODEL, source="someone/strict"))
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (
+            HfHubHTTPError.__bases__[0]("Connection reset by peer"),
+            r"broke off \(Connection reset by peer\)\.",
+        ),
+        (RuntimeError("Data processing error: CAS service error"), r"broke off \(Data processing error"),
+        (OSError(errno.ENOSPC, "No space left on device"), r"disk is full\. What has arrived of Far is kept"),
+        (RuntimeError("IO error: No space left on device (os error 28)"), r"disk is full\."),
+    ],
+)
+def test_a_download_that_breaks_off_is_told_as_what_it_is(hub, monkeypatch, error, sentence):
+    def breaks(**how):
+        if how.get("dry_run") or how.get("local_files_only"):
+            return asked(**how)
+        raise error
+
+    asked = huggingface_hub.snapshot_download
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", breaks)
+    with pytest.raises(InputError, match=sentence):
         download.fetch(MODEL)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -141,6 +142,17 @@ def test_a_network_of_a_quarter_of_the_size_fits_as_it_is(tmp_path: Path) -> Non
     heavy, light = placement.choose(card, machine), placement.choose(lighter, machine, rounded=True)
     assert (heavy.offload, heavy.storage) == ("model", "float8")
     assert (light.offload, light.storage) == ("model", "full")
+
+
+def test_files_of_two_networks_take_turns_on_a_device_that_holds_one(tmp_path: Path) -> None:
+    files = {name: tmp_path / f"{name}.gguf" for name in ("transformer", "transformer_2")}
+    for file in files.values():
+        file.write_bytes(b"GGUF")
+        os.truncate(file, 9 * 2**30)  # sparse
+    card, machine = CARDS["wan2.2-t2v-a14b"], Machine(23.5, bfloat16=True, ram_gb=48)
+    assert placement.choose(with_networks(card, files), machine, rounded=True).offload == "model"
+    del files["transformer_2"]  # which stays as large as it is
+    assert placement.choose(with_networks(card, files), machine, rounded=True).offload != "model"
 
 
 def test_rounded_weights_are_not_rounded_again() -> None:

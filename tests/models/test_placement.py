@@ -75,6 +75,15 @@ def test_a_storage_that_is_set_by_hand_is_what_has_to_fit(storage, memory_gb, ra
     assert (placement.offload, placement.storage) == (offload, storage)
 
 
+@pytest.mark.parametrize(
+    ("storage", "memory_gb", "offload"),
+    [("full", 80, "none"), ("int8", 56, "none"), ("nf4", 48, "none"), ("nf4", 24, "model")],
+)
+def test_both_of_two_networks_count(storage, memory_gb, offload):
+    machine = Machine(memory_gb, bfloat16=True)
+    assert choose(card("wan2.2-t2v-a14b"), machine, Wishes(storage=storage)).offload == offload
+
+
 def test_devices_without_bfloat16_take_float16_where_the_authors_have_it():
     assert choose(dataclasses.replace(LARGE, float16=True), OLD_GPU).dtype == "float16"
     assert choose(dataclasses.replace(LARGE, float16=True), GPU).dtype == "bfloat16"
@@ -108,9 +117,20 @@ def test_a_network_in_8_bits_needs_less_main_memory():
 def test_what_is_left_to_a_container_counts(tmp_path):
     (tmp_path / "memory.max").write_text(str(3 * 2**30))
     (tmp_path / "memory.current").write_text(str(2**30))
+    (tmp_path / "memory.stat").write_text("anon 1073741824\nactive_file 0\ninactive_file 0\n")
     assert _free_ram(tmp_path) == 2
     (tmp_path / "memory.max").write_text("max")
     assert _free_ram(tmp_path) == pytest.approx(psutil.virtual_memory().available / 2**30, rel=0.2)
+
+
+def test_files_that_a_container_has_read_take_no_room(tmp_path):
+    """Weights that were just downloaded fill the memory that it may use, and give way to what needs it."""
+    (tmp_path / "memory.max").write_text(str(3 * 2**30))
+    (tmp_path / "memory.current").write_text(str(3 * 2**30 - 4096))
+    (tmp_path / "memory.stat").write_text(
+        f"anon {2**30}\nfile {2 * 2**30}\nshmem 0\ninactive_file {2**30}\nactive_file {2**30}\n"
+    )
+    assert _free_ram(tmp_path) == pytest.approx(2, rel=0.01)
 
 
 def test_what_main_memory_does_not_hold_goes_to_disk():

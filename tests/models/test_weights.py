@@ -67,7 +67,9 @@ def test_a_truncated_weight_file(folder, left):
 
 def test_a_weight_file_of_something_else(folder):
     (folder / "vae" / "diffusion_pytorch_model.safetensors").write_text("<html>not found</html>")
-    with pytest.raises(InputError, match=r"vae/diffusion_pytorch_model\.safetensors .*Fetch it again"):
+    with pytest.raises(
+        InputError, match=r"vae/diffusion_pytorch_model\.safetensors .*Delete it, and fetch it again"
+    ):
         load(folder)
 
 

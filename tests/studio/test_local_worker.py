@@ -7,13 +7,16 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from models import download
+from models.catalog import card
 from models.clip import Clip
 from models.continuation import match_colours
+from models.placement import Machine, Wishes
 from models.seam import smooth_seam
 from studio.errors import InputError
 from studio.search import Decoded, Finished, Live, Rough, Step
@@ -218,6 +221,17 @@ def test_the_number_of_threads_holds_in_the_threads_of_the_runs(sources):
     root = Path(__file__).parents[2]
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "1"
+
+
+def test_a_rounded_model_that_fills_its_device_leaves_the_scorers_to_the_cpu(monkeypatch):
+    """Where they go is asked for once its weights are there, and little is free."""
+    full = Machine(2.0, bfloat16=True)
+    loaded = SimpleNamespace(card=card("wan2.1-t2v-14b"), close=lambda: None)
+    monkeypatch.setattr("models.placement.this_machine", lambda *_: full)
+    monkeypatch.setattr("studio.workers.local.load_model", lambda *_, **__: loaded)
+    worker = LocalWorker(device=Wishes(storage="nf4"), threads=1)
+    worker.load("wan2.1-t2v-14b")
+    assert worker.ready("wan2.1-t2v-14b") is None
 
 
 def test_candidates_at_once_are_asked_for_by_a_setting(sources, request_, monkeypatch):

@@ -6,6 +6,7 @@ import pytest
 import transformers
 from PIL import Image
 
+from models import download
 from models.catalog import CARDS
 from models.errors import InputError
 from models.families import framepack
@@ -65,7 +66,7 @@ def test_from_the_hub_its_parts_are_gathered_from_three_places(monkeypatch):
     asked = []
 
     def record(kind):
-        return classmethod(lambda _, where, **named: asked.append((kind, where, sorted(named))))
+        return classmethod(lambda _, where, **named: asked.append((kind, where, named)))
 
     for module, name in (
         (diffusers, "HunyuanVideoFramepackPipeline"),
@@ -83,3 +84,10 @@ def test_from_the_hub_its_parts_are_gathered_from_three_places(monkeypatch):
         framepack.BASE,
     ]
     assert {"transformer", "feature_extractor", "image_encoder"} <= set(asked[-1][2])
+    assert asked[-1][2]["revision"] == CARDS["hunyuan"].revision
+
+
+def test_the_parts_that_it_shares_with_hunyuanvideo_are_fetched_at_its_commit():
+    card, base = CARDS["framepack"], CARDS["hunyuan"]
+    fetched = {choice["repo_id"]: choice["revision"] for choice in download._choices(card, ())}
+    assert (fetched[card.source], fetched[base.source]) == (card.revision, base.revision)
