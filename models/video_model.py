@@ -302,7 +302,7 @@ class VideoModel(ABC):
     """Where it runs and why, in a sentence."""
 
     def reading(self, prompt: str) -> dict[str, str]:
-        """Words of a prompt that the model was never taught, and what it reads in their place."""
+        """Words of a prompt that the model reads as others, and as which; as "" what it leaves out."""
         del prompt
         return {}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from textwrap import shorten
 from typing import TYPE_CHECKING
 
 from studio.extend import RETRIES
@@ -129,6 +130,10 @@ def _count(number: int, noun: str) -> str:
 
 
 def reading_words(reading: Mapping[str, str]) -> str:
-    """What a model makes of words that it was never taught; empty if it knows them all."""
-    listed = ", ".join(f"“{word}” as “{instead}”" for word, instead in reading.items())
-    return f"Reads {listed}" if listed else ""
+    """What a model makes of words that it was never taught or does not get to; empty if it reads them all."""
+    listed = ", ".join(f"“{word}” as “{instead}”" for word, instead in reading.items() if instead)
+    lost = ", ".join(
+        f"“{shorten(words, 60, placeholder='…')}”" for words, instead in reading.items() if not instead
+    )
+    said = (f"Reads {listed}" if listed else "", f"Too long: {lost} is left out" if lost else "")
+    return ". ".join(each for each in said if each)

@@ -5,8 +5,7 @@ label(close, "Close this message");
 const box = h("div", { className: "notice", role: "alert", hidden: true }, icon("warn"), words, close);
 close.addEventListener("click", () => (box.hidden = true));
 element.replaceChildren(box);
-const draw = () => {
-  const { sentence = "", note = false } = props.value || {};
+const tell = ({ sentence = "", note = false }) => {
   say(words, sentence);
   box.classList.toggle("note", note);
   box.hidden = !sentence;
@@ -14,5 +13,7 @@ const draw = () => {
   box.scrollIntoView({ block: "nearest", behavior: stillness.matches ? "auto" : "smooth" });
   dispatchEvent(new CustomEvent("studio:notice"));
 };
+const draw = () => tell(props.value || {});
+addEventListener("studio:wrong", (event) => tell(event.detail)); // what the page itself saw
 watch("value", draw);
 draw();

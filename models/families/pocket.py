@@ -9,6 +9,9 @@ from PIL import Image
 from models.conditioning import Conditioning
 from models.video_model import ModelCard
 
+MOST_TOKENS = 32
+"""Of a prompt that are read; the model was taught with no longer ones."""
+
 
 def pipeline_class(card: ModelCard) -> type[Any]:
     """`LinGenPipeline`."""
@@ -18,21 +21,23 @@ def pipeline_class(card: ModelCard) -> type[Any]:
 
 
 def reading(pipeline: Any, prompt: str) -> tuple[str, dict[str, str]]:
-    """The prompt in words that the model was taught, and what was read as what."""
+    """The prompt in words that the model was taught, and what was read as what; as nothing beyond the end."""
+    from models.lingen.embeds import beyond
     from models.pocket.vocabulary import Vocabulary, sentence_vectors
 
     if not hasattr(pipeline, "vocabulary"):
         pipeline.vocabulary = Vocabulary(sentence_vectors(pipeline.text_encoder, pipeline.tokenizer))
-    read: tuple[str, dict[str, str]] = pipeline.vocabulary.read(prompt)
-    return read
+    read, instead = pipeline.vocabulary.read(prompt)
+    lost = (beyond(pipeline.tokenizer, scene, MOST_TOKENS) for scene in read.splitlines())
+    return read, {**instead, **{words: "" for words in lost if words}}
 
 
 def encode(pipeline: Any, conditioning: Conditioning) -> dict[str, Any]:
     """Text states with their masks, the negative ones only where guidance asks for them; guide latents."""
-    states, mask = pipeline.encode_prompt(conditioning.prompt)
+    states, mask = pipeline.encode_prompt(conditioning.prompt, max_sequence_length=MOST_TOKENS)
     encoded = {"prompt_embeds": states, "prompt_attention_mask": mask}
     if conditioning.guidance_scale > 1:
-        states, mask = pipeline.encode_prompt(conditioning.negative_prompt)
+        states, mask = pipeline.encode_prompt(conditioning.negative_prompt, max_sequence_length=MOST_TOKENS)
         encoded |= {"negative_prompt_embeds": states, "negative_prompt_attention_mask": mask}
     if conditioning.last_image is not None:
         encoded["last_image"] = Image.fromarray(conditioning.last_image)

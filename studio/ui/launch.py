@@ -44,7 +44,8 @@ def options(settings: Settings) -> dict[str, Any]:
     """What `gr.Blocks.launch` needs besides the address: the look, the keys, and which files may be read."""
     data = settings.data_dir.resolve()
     # Not as `css`: Gradio would put its own container in front of every selector, `body.dark` too.
-    style = (ASSETS / "css" / "studio.css").read_text(encoding="utf-8")
+    sheets = (ASSETS / "css" / name for name in ("studio.css", "narrow.css"))
+    style = "\n".join(sheet.read_text(encoding="utf-8") for sheet in sheets)
     return {
         "theme": theme(),
         "js": script("page"),

@@ -32,7 +32,8 @@ def place(studio: Studio) -> Parts:
     """Place all panels; called inside `gr.Blocks`."""
     # what browsers were called before they named themselves; nothing is written there any more
     where, known = panel("where"), gr.BrowserState("", storage_key="studio:visitor", secret="studio")
-    memory = panel("memory")
+    memory, settings = panel("memory"), studio.settings
+    panel("files", value={"image": settings.max_upload_mb, "video": settings.max_film_mb})
     with gr.Row(elem_id="topbar"):
         panel("brand")
         title = projects.build_title()

@@ -5,6 +5,7 @@ A panel's template never changes and its value is plain data. Words from people 
 """
 
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
@@ -33,13 +34,13 @@ def sent_first() -> str:
     return f"(where, known) => {{\n{script('browser')}\n{named}\n}}"
 
 
-def panel(name: str, elem_id: str = "") -> gr.HTML:
+def panel(name: str, elem_id: str = "", value: dict[str, Any] | None = None) -> gr.HTML:
     """An element of the page whose value is data, drawn by `assets/js/<name>.js`; called so unless told.
 
     Names of events that the script triggers become listeners, e.g. `panel.pick(handler)`.
     """
     return gr.HTML(
-        value={},
+        value=value or {},
         html_template="",
         css_template="",
         js_on_load="\n".join(map(script, ("dom", "browser", name))),

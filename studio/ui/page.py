@@ -175,6 +175,10 @@ class Page(layout.Parts):
             held["settled"] = seen.project.id if settings else where.get("settled")
         return {**changes, self.where: {**seen.where, **held}}
 
+    def keep_up(self, where: Where, prompt: str) -> Drawn:
+        """Draw what has come; nothing before the first answer, which alone knows the address."""
+        return self.draw(where, prompt, None) if "stamps" in where else {self.where: gr.skip()}
+
     def settings_of(self, project: Project) -> Drawn:
         """The inputs as what waits for a pick was asked for, or the newest chunk of the film."""
         if project.gallery is not None:
@@ -272,7 +276,7 @@ def build(studio: Studio) -> gr.Blocks:
         page = Page(**vars(parts), studio=studio, examples=player.examples(), blocks=blocks)
         for panel in (search, shot, autopilot, gallery, images, job, player, projects, timeline):
             panel.bind(page)
-        page.listen(page.clock.tick, lambda where, said: page.draw(where, said, None))
+        page.listen(page.clock.tick, page.keep_up)
 
         def arrive(where: Where, known: str, memory: Memory | None, request: gr.Request) -> Drawn:
             project_id = request.query_params.get("project", "")

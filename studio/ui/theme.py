@@ -120,7 +120,7 @@ LOOK: dict[str, str] = {
 
 
 def theme() -> gr.themes.Base:
-    """The studio's look for Gradio's own inputs; `assets/css/studio.css` does the rest."""
+    """The studio's look for Gradio's own inputs; `assets/css` does the rest."""
     look = gr.themes.Base(
         primary_hue=AMBER,
         secondary_hue=GREY,

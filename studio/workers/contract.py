@@ -66,7 +66,7 @@ class Worker(Protocol):
         """Where a loaded model runs and why, in a sentence; empty if it is not loaded."""
 
     def reading(self, model: str, prompt: str) -> dict[str, str]:
-        """Words of a prompt that a model reads as others, if it is loaded and nothing is being made."""
+        """Words of a prompt that a model reads as others, or as "", if it is loaded and nothing is made."""
 
     def loras(self) -> list[str]:
         """Names of the LoRA files that a request can ask for."""

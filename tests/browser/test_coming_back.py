@@ -12,7 +12,7 @@ from PIL import Image
 
 pytest.importorskip("playwright.sync_api")
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Request, Response, Route, expect
 
 from tests.browser.steps import make_segment, search, segments, set_number, small
 
@@ -217,3 +217,30 @@ def test_a_pick_that_was_refused_leaves_the_candidates_to_be_picked(server, open
     expect(page.locator(".gallery.making")).to_have_count(1)
     page.evaluate("dispatchEvent(new CustomEvent('studio:notice'))")
     expect(page.locator(".gallery.making")).to_have_count(0)
+
+
+def test_an_address_that_is_answered_late_shows_no_empty_page_meanwhile(server, open_page) -> None:
+    page = open_page(server.url)
+    small(page, candidates=1)
+    make_segment(page, "A fox runs", candidates=1)
+    held: list[Route] = []
+
+    def said(request: Request) -> list[object]:
+        return request.post_data_json["data"] if request.method == "POST" else []
+
+    def hold(route: Route) -> None:
+        arrives = len(said(route.request)) == 3  # where, what it was called, what it remembers
+        held.append(route) if arrives else route.continue_()
+
+    def tick(answer: Response) -> bool:
+        return "gradio_api" in answer.url and len(said(answer.request)) == 2
+
+    page.route("**/gradio_api/**", hold)
+    with page.expect_response(tick):
+        page.reload()
+    page.wait_for_timeout(300)  # to be drawn
+    shown = page.locator(".examples button").count()
+    for route in held:
+        route.continue_()
+    assert shown == 0
+    expect(segments(page)).to_have_count(1)

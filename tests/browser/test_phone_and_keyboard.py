@@ -48,6 +48,27 @@ def test_a_phone_shows_everything_without_scrolling_sideways(server, open_page) 
     assert small_targets == []
 
 
+@pytest.mark.parametrize("width", [768, 1120, 1280])
+def test_where_the_stage_is_narrow_candidates_can_be_read_and_every_format_reached(
+    server, open_page, width: int
+) -> None:
+    page = open_page(server.url, width=width, height=1024)
+    small(page, candidates=1)
+    make_segment(page, "A fox runs", candidates=1)
+    formats = page.get_by_label("Other formats").bounding_box()
+    stage = page.locator("#stage").bounding_box()
+    assert formats is not None and stage is not None
+    assert formats["x"] + formats["width"] <= stage["x"] + stage["width"]
+    small(page, candidates=8)
+    search(page, "A fox jumps", candidates=8)
+    takes = [take.bounding_box() for take in page.get_by_role("option").all()]
+    assert min(box["width"] for box in takes if box) >= 150
+    cut = page.locator(".score .name").evaluate_all(
+        "names => names.filter(name => name.scrollWidth > name.clientWidth).map(name => name.textContent)"
+    )
+    assert cut == []
+
+
 def test_on_a_phone_how_it_goes_is_told_before_the_inputs(server, open_page) -> None:
     page = open_page(server.url, width=390, height=844)
     told = page.get_by_text("Describe one moment.").locator("visible=true")

@@ -86,3 +86,11 @@ def test_what_is_read_as_what_is_said():
     assert costs.reading_words({}) == ""
     said = costs.reading_words({"poodle": "dog", "forest": "meadow"})
     assert said == "Reads “poodle” as “dog”, “forest” as “meadow”"
+
+
+def test_what_is_left_out_of_a_long_prompt_is_said():
+    said = costs.reading_words({"poodle": "dog", "while " + "snow falls on the old stone bridge " * 9: ""})
+    assert said == (
+        "Reads “poodle” as “dog”. Too long: “while snow falls on the old stone bridge snow falls on the…” "
+        "is left out"
+    )

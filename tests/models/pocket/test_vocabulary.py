@@ -68,6 +68,12 @@ def test_it_is_told_what_is_read_as_what(pocket: DiffusersModel) -> None:
     assert pocket.reading("a dog walks through the meadow") == {}
 
 
+def test_it_is_told_which_end_of_a_long_scene_is_not_read(pocket: DiffusersModel) -> None:
+    scene = " ".join(["a red car drives to the right"] * 4)
+    told = pocket.reading(f"{scene} and a dog in a meadow\n{scene}\na dog walks through the meadow")
+    assert told == {"dog in a meadow": ""}
+
+
 def test_the_model_is_given_the_words_that_it_knows(pocket: DiffusersModel) -> None:
     unknown, known = (pocket.encode(f"a {noun} in a meadow") for noun in ("poodle", "dog"))
     assert unknown.prompt == known.prompt == "a dog in a meadow"  # which the scorers read as well
