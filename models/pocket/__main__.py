@@ -157,9 +157,11 @@ def decoder(
     threads: Threads = 1,
     seed: Seed = 1,
     work: Work = Path("var/pocket"),
-    out: Annotated[Path, typer.Option(help="Folder of the pipeline.")] = Path("assets/pocket"),
+    out: Annotated[Path, typer.Option(help="Folder of the finished autoencoder.")] = Path(
+        "assets/pocket/vae"
+    ),
 ) -> None:
-    """Trains only the decoder of the finished autoencoder further, on what the generator draws."""
+    """Trains only the decoder of the finished autoencoder further; its latents stay as they are."""
     from models.pocket.refine_decoder import RefineSettings, refine_decoder
     from models.pocket.training import start_over
 

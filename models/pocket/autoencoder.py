@@ -94,25 +94,19 @@ def decode(vae: AutoencoderKLLTXVideo, latents: torch.Tensor) -> np.ndarray:
     return to_clips(pixels)
 
 
-def picture_loss(
-    made: torch.Tensor, true: torch.Tensor, sharpness: float, weight: torch.Tensor | None = None
-) -> torch.Tensor:
+def picture_loss(made: torch.Tensor, true: torch.Tensor, sharpness: float) -> torch.Tensor:
     """Squared error of ``[n, 3, T, H, W]``; ``sharpness`` weighs in absolute errors.
 
     The absolute error is taken of the picture, its differences along T, H and W, and a coarser scale. It
     makes edges crisp, but alone it holds a fresh network at flat colours, so it is brought in bit by bit.
-    A ``weight`` ``[n, 1, T, H, W]`` of mean 1, the same in squares of four pixels, counts places differently.
     """
     error = made - true
-    weight = torch.ones_like(error[:, :1]) if weight is None else weight
-    loss = 5 * (weight * error.square()).mean()
+    loss = 5 * error.square().mean()
     if sharpness > 0:
-        coarse = F.avg_pool3d(error, (1, 4, 4)).abs()
-        sharp = (weight * error.abs()).mean() + (weight[..., 3::4, 3::4] * coarse).mean()
+        sharp = error.abs().mean() + F.avg_pool3d(error, (1, 4, 4)).abs().mean()
         for axis in (2, 3, 4):
             if error.shape[axis] > 1:
-                later = weight.narrow(axis, 1, error.shape[axis] - 1)
-                sharp = sharp + (later * error.diff(dim=axis).abs()).mean() / 2
+                sharp = sharp + error.diff(dim=axis).abs().mean() / 2
         loss = loss + sharpness * sharp
     return loss
 

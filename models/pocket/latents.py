@@ -181,28 +181,22 @@ def make_latents(
         yield f"{rendered.name} {'rendered' if vae is None else 'encoded'}"
 
 
-def shard_seeds(work: Path, kind: str, held: bool = False) -> list[int]:
-    """Of all encoded shards of a kind but the held-out ones, or only of those, as their clips are ordered."""
-    files = sorted((work / "latents").glob(f"{kind}-*.safetensors"))
-    seeds = [int(file.stem.split("-")[1]) for file in files]
-    return [seed for seed in seeds if (seed >= HELD_OUT_SEED) == held]
-
-
 def load_latents(work: Path, kind: str, held: bool = False) -> LatentSet:
     """All encoded `clips`, `turns` or `stills` but the held-out ones, or only those.
 
     Raises:
         InputError: if there are none, or if they show other scenes than are drawn today.
     """
-    seeds = shard_seeds(work, kind, held)
-    if not seeds:
+    files = sorted((work / "latents").glob(f"{kind}-*.safetensors"))
+    files = [file for file in files if (int(file.stem.split("-")[1]) >= HELD_OUT_SEED) == held]
+    if not files:
         raise InputError(f"{work / 'latents'} holds no {kind}. Run `python -m models.pocket latents` first.")
     latents: list[Tensor] = []
     captions: list[list[str]] = []
     subjects: list[Tensor] = []
     lost: list[Tensor] = []
-    for seed in seeds:
-        file, drawn = work / "latents" / f"{kind}-{seed:06d}.safetensors", draw_shard(kind, seed)
+    for file in files:
+        drawn = draw_shard(kind, int(file.stem.split("-")[1]))
         if marks(file)[0] != drawn.scenes_mark:
             raise InputError(
                 f"{file} shows other scenes than are drawn today. Run `python -m models.pocket latents`."

@@ -1,8 +1,8 @@
-"""The loop of a small training: one network, one process, averaged weights, checkpoints on the way."""
+"""The loop of a small training: one network, one process, AdamW, averaged weights, checkpoints on the way."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -22,10 +22,9 @@ class SmallTraining:
         name: of the checkpoint and the log in `work`.
         work: folder of both.
         progress: the budget; set to where the checkpoint was.
-        warmup: steps of linear warmup to the optimizers' learning rates.
+        learning_rate: peak, after `warmup` steps.
         ema: decay of the averaged weights.
-        learning_rate, weight_decay: of AdamW, where no `optimizers` are given.
-        optimizers: of the network's weights.
+        weight_decay: of AdamW.
     """
 
     def __init__(
@@ -35,26 +34,23 @@ class SmallTraining:
         work: Path,
         progress: Progress,
         *,
+        learning_rate: float,
         warmup: int,
         ema: float,
-        learning_rate: float = 1e-3,
         weight_decay: float = 0.0,
-        optimizers: Sequence[torch.optim.Optimizer] = (),
     ) -> None:
         work.mkdir(parents=True, exist_ok=True)
         self.network, self.progress = network, progress
-        self.warmup = warmup
+        self.learning_rate, self.warmup = learning_rate, warmup
         self.checkpoint, self.log = work / f"{name}.pt", work / f"{name}.jsonl"
         self.average = AveragedWeights(network, ema)
-        self.optimizers = list(optimizers) or [
-            torch.optim.AdamW(network.parameters(), learning_rate, (0.9, 0.98), weight_decay=weight_decay)
-        ]
-        self.peaks = [[group["lr"] for group in part.param_groups] for part in self.optimizers]
+        self.optimizer = torch.optim.AdamW(
+            network.parameters(), learning_rate, (0.9, 0.98), weight_decay=weight_decay
+        )
         states = load_checkpoint(self.checkpoint, progress)
         if states:
             network.load_state_dict(states["model"])
-            for part, state in zip(self.optimizers, states["optimizers"], strict=True):
-                part.load_state_dict(state)
+            self.optimizer.load_state_dict(states["optimizer"])
             for key, value in states["average"].items():
                 self.average.weights[key].copy_(value)
 
@@ -78,15 +74,13 @@ class SmallTraining:
         return self.average.weights
 
     def _step(self, loss: Callable[[], Tensor]) -> float:
-        for part, peaks in zip(self.optimizers, self.peaks, strict=True):
-            for group, peak in zip(part.param_groups, peaks, strict=True):
-                group["lr"] = self.progress.learning_rate(peak, self.warmup)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.progress.learning_rate(self.learning_rate, self.warmup)
         value = loss()
-        self.network.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad(set_to_none=True)
         value.backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
-        for part in self.optimizers:
-            part.step()
+        self.optimizer.step()
         self.progress.step += 1
         self.average.update(self.network, self.progress.step)
         return value.item()
@@ -97,6 +91,6 @@ class SmallTraining:
             self.checkpoint,
             self.progress,
             model=self.network.state_dict(),
-            optimizers=[part.state_dict() for part in self.optimizers],
+            optimizer=self.optimizer.state_dict(),
             average=self.average.weights,
         )
