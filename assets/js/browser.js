@@ -24,10 +24,9 @@ const browser = (window.studioBrowser ||= {
   },
   visitor: () => {
     const stored = () => orNull(() => localStorage.getItem(VISITOR));
-    if (!browser.called) {
-      if (!stored()) orNull(() => localStorage.setItem(VISITOR, secret()));
-      browser.called = stored() || secret();
-    }
+    if (!browser.called && !stored()) orNull(() => localStorage.setItem(VISITOR, secret()));
+    // Of two tabs that named the browser at once one was too early; what was stored last holds for both.
+    browser.called = stored() || browser.called || secret();
     return browser.called;
   },
   // With whatever is sent, so that all that is begun has an owner, in every tab the same.

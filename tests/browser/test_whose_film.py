@@ -100,6 +100,16 @@ def test_two_tabs_of_a_first_visit_are_one_visitor(first_visit) -> None:
         expect(films(page)).to_have_text(["Film 1", "Film 0"])
 
 
+def test_of_two_tabs_that_name_the_browser_at_once_the_later_name_holds_in_both(
+    shared_server, open_page
+) -> None:
+    page = open_page(shared_server.url)
+    page.evaluate("name => localStorage.setItem('studio:visitor-id', name)", KNOWN)
+    begin(page, "Ours")
+    page.reload()
+    expect(films(page)).to_have_text(["Ours"])
+
+
 def test_a_browser_keeps_the_films_it_began_before_it_named_itself(first_visit, shared_server) -> None:
     (page,), let_through = first_visit(storage={"studio:visitor": KEPT_BY_GRADIO})
     begin(page, "Early")
