@@ -1,4 +1,4 @@
-"""Panels without the page around them: the script of one in an empty document, over data of the test's own."""
+"""Panels without the page around them: the script of one in an empty document, over a value of the test."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("playwright.sync_api")
 
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import ROOT
 
@@ -65,3 +65,48 @@ def test_the_clock_tells_both_times_in_the_same_way(panel, time: float, total: f
         [time, total],
     )
     assert page.locator(".clock").text_content() == words
+
+
+def strip(chunks: int) -> dict[str, Any]:
+    """What the timeline shows of a film whose chunks play for two seconds each."""
+    words = {"prompt": "a fox", "poster": "", "ratio": 1, "note": "2 s", "short": "2 s", "facts": []}
+    items = [{**words, "key": str(each), "seconds": 2, "start": 2.0 * each} for each in range(chunks)]
+    return {"items": items, "others": [], "undoable": True}
+
+
+def play_to(page: Page, time: float) -> None:
+    detail = {"time": time, "total": 16}
+    page.evaluate("detail => dispatchEvent(new CustomEvent('studio:time', { detail }))", detail)
+
+
+def scroll_to_the_beginning(page: Page) -> None:
+    page.locator(".reel").hover()
+    page.mouse.wheel(-5000, 0)
+    page.wait_for_function("document.querySelector('.reel').scrollLeft === 0")
+
+
+@pytest.mark.parametrize("motion", ["no-preference", "reduce"])
+def test_the_strip_shows_the_chunk_that_was_just_made(panel, motion: str) -> None:
+    page = panel("timeline", strip(7), reduced_motion=motion)
+    expect(page.locator(".segment").last).not_to_be_in_viewport()
+    show(page, strip(8))
+    expect(page.locator(".segment").last).to_be_in_viewport(ratio=0.9)
+
+
+def test_the_strip_goes_along_with_the_playhead(panel) -> None:
+    page = panel("timeline", strip(8), reduced_motion="reduce")
+    for time in (15.0, 1.0):
+        play_to(page, time)
+        expect(page.locator(".playhead")).to_be_in_viewport()
+
+
+def test_a_strip_that_somebody_scrolls_stays_there_until_they_do_something_else(panel) -> None:
+    page = panel("timeline", strip(7), reduced_motion="reduce")
+    play_to(page, 13.0)
+    scroll_to_the_beginning(page)
+    play_to(page, 13.5)
+    show(page, strip(8))
+    expect(page.locator(".segment").last).not_to_be_in_viewport()
+    page.locator("h2").click()
+    play_to(page, 15.0)
+    expect(page.locator(".segment").last).to_be_in_viewport()
