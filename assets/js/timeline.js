@@ -32,7 +32,7 @@ const lead = (left) => {
 const make = (item) => {
   if (item.pending) return h("li", { className: "segment pending" }, h("span", { className: "film" }), h("span", { className: "caption", text: item.prompt }));
   const bar = h("button", { type: "button", className: "film" }, h("span", { className: "pictures" }), h("span", { className: "place" }));
-  const caption = h("span", { className: "caption" }, h("b"), h("small", { className: "long" }), h("small", { className: "short", "aria-hidden": "true" }));
+  const caption = h("span", { className: "caption" }, h("b", { dir: "auto" }), h("small", { className: "long" }), h("small", { className: "short", "aria-hidden": "true" }));
   const node = h("li", { className: "segment" }, bar, caption);
   bar.addEventListener("click", () => {
     chosen = chosen === item.key ? null : item.key;
@@ -76,13 +76,13 @@ const show = (item, place, last, busy) => {
     dispatchEvent(new CustomEvent("studio:seek", { detail: { time: item.start + 0.001 } }));
     document.querySelector("video.film")?.play().catch(() => {});
   });
-  detail.replaceChildren(h("p", { className: "said", text: item.prompt || "From the image alone" }), facts, h("div", { className: "acts" }, play, restart));
+  detail.replaceChildren(h("p", { className: "said", dir: "auto", text: item.prompt || "From the image alone" }), facts, h("div", { className: "acts" }, play, restart));
 };
 
 const branch = (item) => {
   const thumb = h("span", { className: "thumb" });
   thumb.style.backgroundImage = `url("${item.poster}")`;
-  const open = h("button", { type: "button", className: "row-button" }, thumb, h("span", {}, h("b", { text: item.prompt }), h("small", { text: item.note })));
+  const open = h("button", { type: "button", className: "row-button" }, thumb, h("span", {}, h("b", { dir: "auto", text: item.prompt }), h("small", { text: item.note })));
   label(open, `Switch to the ending “${item.prompt}”, ${item.note}`);
   open.addEventListener("click", () => trigger("restart", { id: item.key }));
   const row = h("li", {}, open);
