@@ -9,18 +9,25 @@ import pytest
 
 pytest.importorskip("playwright.sync_api")
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import ROOT
 
 pytestmark = pytest.mark.browser
 
 SCRIPTS, SHEETS = ROOT / "assets" / "js", ROOT / "assets" / "css"
+ADDRESS = "http://studio.test/"
 STAND_IN = """([name, script, value]) => {
     window.props = {value};
     new Function("element", "props", "trigger", "watch", script)(
         document.getElementById(name), window.props, () => {}, (_, draw) => { window.draw = draw; }
     );
+}"""
+
+GIVE = """() => {
+    const body = new FormData();
+    body.append("files", new File(["a fox"], "fox.png"));
+    fetch("/gradio_api/upload", { method: "POST", body });
 }"""
 
 Opened = Callable[..., Page]
@@ -31,11 +38,13 @@ def panel(browser) -> Iterator[Opened]:
     """Open one panel; `show` gives it another value, as the server would."""
     contexts = []
 
-    def opened(name: str, value: dict[str, Any], width: int = 390, **options: Any) -> Page:
+    def opened(name: str, value: dict[str, Any], beside: str = "", width: int = 390, **options: Any) -> Page:
         contexts.append(browser.new_context(viewport={"width": width, "height": 844}, **options))
         page = contexts[-1].new_page()
         style = "".join((SHEETS / sheet).read_text() for sheet in ("studio.css", "narrow.css"))
-        page.set_content(f"<style>{style}</style><div class=gradio-container><div id={name}></div></div>")
+        body = f"<style>{style}</style><div class=gradio-container><div id={name}></div>{beside}</div>"
+        page.route(ADDRESS, lambda route: route.fulfill(body=body, content_type="text/html; charset=utf-8"))
+        page.goto(ADDRESS)
         script = "\n".join((SCRIPTS / f"{each}.js").read_text() for each in ("dom", name))
         page.evaluate(STAND_IN, [name, script, value])
         return page
@@ -110,3 +119,22 @@ def test_a_strip_that_somebody_scrolls_stays_there_until_they_do_something_else(
     page.locator("h2").click()
     play_to(page, 15.0)
     expect(page.locator(".segment").last).to_be_in_viewport()
+
+
+def test_a_file_on_its_way_is_told_and_one_that_does_not_arrive_too(panel) -> None:
+    page = panel("files", {})
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/upload", hold)
+    page.evaluate("addEventListener('studio:wrong', (event) => { window.told = event.detail.sentence; })")
+    page.evaluate(GIVE)
+    on_its_way = page.get_by_text("Sending “fox.png”")
+    expect(on_its_way).to_be_visible()
+    held[0].abort()
+    page.wait_for_function("window.told?.startsWith('“fox.png” did not arrive')")
+    expect(on_its_way).to_have_count(0)
+    page.evaluate(GIVE)
+    assert page.evaluate("window.told") == ""
