@@ -138,3 +138,11 @@ def test_a_file_on_its_way_is_told_and_one_that_does_not_arrive_too(panel) -> No
     expect(on_its_way).to_have_count(0)
     page.evaluate(GIVE)
     assert page.evaluate("window.told") == ""
+
+
+@pytest.mark.parametrize("finger", [False, True])
+def test_only_who_has_a_keyboard_is_told_which_keys_to_press(panel, finger: bool) -> None:
+    waiting = {"id": "1", "sentence": "Choose one.", "keys": "Click it, or press the key 1."}
+    page = panel("gallery", waiting, has_touch=finger, is_mobile=finger)
+    expect(page.get_by_text("Choose one.")).to_be_visible()
+    expect(page.get_by_text("press the key 1")).to_be_visible(visible=not finger)
