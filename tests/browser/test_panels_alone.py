@@ -146,3 +146,27 @@ def test_only_who_has_a_keyboard_is_told_which_keys_to_press(panel, finger: bool
     page = panel("gallery", waiting, has_touch=finger, is_mobile=finger)
     expect(page.get_by_text("Choose one.")).to_be_visible()
     expect(page.get_by_text("press the key 1")).to_be_visible(visible=not finger)
+
+
+def test_the_first_stop_of_the_tabulator_goes_to_the_prompt(panel) -> None:
+    page = panel("brand", {}, beside="<div id=prompt><textarea></textarea></div>")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Go to the prompt")).to_be_in_viewport()
+    page.keyboard.press("Enter")
+    expect(page.locator("#prompt textarea")).to_be_focused()
+    assert page.url == ADDRESS
+
+
+def test_the_space_key_plays_the_film_unless_it_is_typed(panel) -> None:
+    page = panel(
+        "player", {"url": "data:,"}, beside="<div id=prompt><textarea></textarea></div><button id=search>"
+    )
+    page.evaluate((SCRIPTS / "page.js").read_text())
+    page.evaluate(
+        "() => { window.plays = 0; HTMLMediaElement.prototype.play = async () => { plays += 1; }; }"
+    )
+    page.keyboard.press("Space")
+    assert page.evaluate("window.plays") == 1
+    page.locator("#prompt textarea").press("Space")
+    assert page.evaluate("window.plays") == 1
+    expect(page.locator("#prompt textarea")).to_have_value(" ")
