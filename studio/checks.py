@@ -61,6 +61,23 @@ def check_request(card: ModelCard, request: ChunkRequest, *, continues: bool) ->
     return request.model_copy(update={"prompt": prompt, "negative_prompt": negative})
 
 
+def check_typed(card: ModelCard, request: ChunkRequest, prompts: Iterable[str]) -> None:
+    """Check a request that is still being put together; words that are missing may yet come.
+
+    Args:
+        card: of the request's model.
+        request: what is asked, so far.
+        prompts: what each chunk shows.
+
+    Raises:
+        InputError: if the model cannot run its steps, or a text is longer than it takes.
+    """
+    k_step = request.strategy == "k-step"
+    card.check_steps(request.num_inference_steps, request.preview_steps if k_step else None)
+    for text in (*prompts, request.negative_prompt):
+        card.check_prompt(text, has_guide=True)
+
+
 def check_length(number: int) -> None:
     """Check of how many chunks a film is made.
 

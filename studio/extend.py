@@ -239,6 +239,6 @@ def _chunks_for(seconds: float, begun: float, each_adds: float, shots: int, prom
         least = (prompts - 1 - shorter) * begun + shorter * each_adds
         raise InputError(
             f"{seconds:g} seconds are {number} chunk{'s' if number > 1 else ''}, too few for {prompts} "
-            f"prompts. Ask for at least {math.floor(least + 1e-6) + 1} seconds, or leave the length out."
+            f"prompts. Ask for at least {math.floor(least + 1e-6) + 1} seconds, or take prompts away."
         )
     return number

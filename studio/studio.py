@@ -305,9 +305,10 @@ class Studio:
         Raises:
             InputError: if the film or another ending needs that segment, or the project is at work.
         """
-        before = self._idle(project_id)
-        after = self.store.update(project_id, lambda project: without_ending(project, segment_id))
-        self.store.remove_media(project_id, media_names(before) - media_names(after))
+        with self._submitting:
+            before = self._idle(project_id)
+            after = self.store.update(project_id, lambda project: without_ending(project, segment_id))
+            self.store.remove_media(project_id, media_names(before) - media_names(after))
         return after
 
     def job(self, job_id: str) -> JobView:
@@ -373,8 +374,9 @@ class Studio:
 
     def _cut(self, project_id: str, change: Callable[[Project], Project]) -> Project:
         """A change that takes the gallery away."""
-        project = self._idle(project_id)
-        changed = self.store.update(project_id, change)
+        with self._submitting:  # a job that begins in between would go on from what is cut
+            project = self._idle(project_id)
+            changed = self.store.update(project_id, change)
         if project.gallery is not None:
             self.worker.release(project.gallery.id)
         return changed
@@ -386,10 +388,9 @@ class Studio:
 
     def _idle(self, project_id: str) -> Project:
         """The project, if nothing runs for it."""
-        project = self.store.load(project_id)
         if self.jobs.active(project_id) is not None:
             raise InputError("This project is still at work. Wait until it is done, or cancel it.")
-        return project
+        return self.store.load(project_id)
 
     def _checked(self, project: Project, requests: Sequence[ChunkRequest]) -> list[ChunkRequest]:
         """The requests, if they can be made here and now."""

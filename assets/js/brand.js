@@ -13,7 +13,13 @@ label(menu, "Projects");
 menu.title = "Projects";
 shown();
 new MutationObserver(shown).observe(document.body, { attributeFilter: ["class"] });
+const skip = h("a", { className: "skip", href: "#prompt", text: "Go to the prompt" });
+skip.addEventListener("click", (event) => {
+  event.preventDefault(); // the address names the project, nothing else
+  document.querySelector("#prompt textarea")?.focus();
+});
 element.replaceChildren(
+  skip,
   menu,
   h("span", { className: "mark", "aria-hidden": "true" }, h("i"), h("i"), h("i")),
   h("h1", { text: "Chunkwise Studio" }),

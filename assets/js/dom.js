@@ -73,9 +73,11 @@ const resume = (video) => {
   if (!stillness.matches && video.paused) video.play().catch(() => {});
 };
 
-const seconds = (value) => {
-  if (value < 60) return `${value.toFixed(1)} s`;
-  return `${Math.floor(value / 60)} min ${Math.round(value % 60)} s`;
+// How far a film has played, both numbers in the same way: 3.2 / 12.5 s, or 0:59 / 1:20.
+const played = (time, total) => {
+  if (total < 60) return `${time.toFixed(1)} / ${total.toFixed(1)} s`;
+  const minutes = (value) => `${Math.floor(value / 60)}:${String(Math.floor(value % 60)).padStart(2, "0")}`;
+  return `${minutes(time)} / ${minutes(total)}`;
 };
 
 const icon = (name) => {

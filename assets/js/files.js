@@ -23,6 +23,31 @@ addEventListener("change", (event) => {
   tell(sentence);
 }, { capture: true });
 
+// Gradio does not tell that a file is on its way, nor in plain words that it did not arrive.
+const sendings = h("div", { className: "sendings", role: "status" });
+document.body.append(sendings);
+const ask = window.fetch;
+const sent = async (file, request) => {
+  const line = h("p", {}, h("i"), h("span", { text: `Sending “${file.name}”` }));
+  sendings.append(line);
+  tell(""); // another try takes away what was told of the last one
+  try {
+    const answer = await request;
+    if (answer.ok) return answer;
+    tell(`“${file.name}” was not taken. Try it again, or another file.`);
+  } catch {
+    tell(`“${file.name}” did not arrive: the connection was lost. Give it again.`);
+  } finally {
+    line.remove();
+  }
+  return new Promise(() => {}); // what has been told is not told again in Gradio's words
+};
+window.fetch = (...asked) => {
+  const [to, { body } = {}] = asked;
+  const [file] = /\/upload(\?|$)/.test(to) && body instanceof FormData ? body.getAll("files") : [];
+  return file ? sent(file, ask(...asked)) : ask(...asked);
+};
+
 const give = (files, id) => {
   const input = button(id)?.previousElementSibling;
   if (!input) {

@@ -1,10 +1,11 @@
 // The candidates of a search: looping clips, best first, picked by click or by the keys 1 to 8.
 const title = h("h2", { text: "Candidates" });
-const about = h("p", { className: "faint" });
+const about = h("span");
+const keys = h("span", { className: "keys" });
 const back = h("button", { type: "button", className: "quiet", text: "Show the film" });
 const list = h("div", { className: "takes", role: "listbox" });
 label(list, "Candidates, best first");
-const box = h("section", { className: "gallery" }, h("header", {}, h("div", {}, title, about), back), list);
+const box = h("section", { className: "gallery" }, h("header", {}, h("div", {}, title, h("p", { className: "faint" }, about, " ", keys)), back), list);
 element.replaceChildren(box);
 const stage = () => element.closest("#stage");
 let seen = null;
@@ -102,7 +103,7 @@ const glide = (change) => {
 };
 
 const draw = () => {
-  const { id = null, items = [], waiting = 0, sentence = "", film = false, making = false } = props.value || {};
+  const { id = null, items = [], waiting = 0, sentence = "", keys: pressed = "", film = false, making = false } = props.value || {};
   if (id !== seen) {
     seen = id;
     stage()?.classList.remove("film-first");
@@ -118,6 +119,7 @@ const draw = () => {
   box.classList.toggle("making", making);
   back.hidden = !film;
   say(about, sentence);
+  say(keys, pressed);
   list.dataset.count = String(items.length + waiting);
   const slots = Array.from({ length: waiting }, (_, place) => ({ key: `waiting-${place}` }));
   glide(() => keyed(list, [...items, ...slots], make, update));

@@ -1,13 +1,22 @@
 () => {
   // Keys, and a prompt that survives a reload.
   const typing = (node) => node.closest && node.closest("input, textarea, select, [contenteditable]");
+  const takesSpace = (node) => node.closest && node.closest("button, summary, select, textarea, [contenteditable], [role], input:not([type=range])");
   document.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
       document.querySelector("#search")?.click();
       event.preventDefault();
       return;
     }
-    if (typing(event.target) || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === " " && !event.shiftKey && !takesSpace(event.target)) {
+      const play = document.querySelector("#player .toggle");
+      if (!play?.checkVisibility()) return;
+      event.preventDefault(); // the page would scroll
+      if (!event.repeat) play.click();
+      return;
+    }
+    if (typing(event.target)) return;
     if (/^[1-8]$/.test(event.key)) {
       document.querySelectorAll("#stage:not(.film-first) .gallery:not([hidden]) .take[role=option]")[Number(event.key) - 1]?.click();
     }

@@ -68,7 +68,7 @@ const announce = () => {
   const total = duration || 0;
   scrub.value = total ? String(time / total) : "0";
   scrub.style.setProperty("--done", `${total ? (100 * time) / total : 0}%`);
-  say(clock, `${time.toFixed(1)} / ${seconds(total)}`);
+  say(clock, played(time, total));
   scrub.setAttribute("aria-valuetext", `${time.toFixed(1)} of ${total.toFixed(1)} seconds`);
   dispatchEvent(new CustomEvent("studio:time", { detail: { time, total } }));
 };

@@ -34,7 +34,7 @@ document.addEventListener("keydown", (event) => { if (event.key === "Escape") sh
 
 const make = (item) => {
   const picture = h("span", { className: "thumb" });
-  const name = h("b");
+  const name = h("b", { dir: "auto" });
   const small = h("small");
   const open = h("button", { type: "button", className: "row-button" }, picture, h("span", {}, name, small));
   const row = h("li", {}, open);

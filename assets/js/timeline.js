@@ -14,10 +14,25 @@ element.replaceChildren(box);
 undo.addEventListener("click", () => trigger("undo"));
 let chosen = null;
 
+// The strip goes along with the playhead and to what is new. Whoever scrolls it is left alone until they turn to
+// something else on the page.
+let led = true;
+let hand = false; // whether the next scrolling is the person's
+let goal = null;
+for (const kind of ["wheel", "touchmove", "pointerdown", "keydown"]) reel.addEventListener(kind, () => (hand = true), { passive: true });
+for (const kind of ["pointerdown", "keydown"]) document.addEventListener(kind, (event) => { if (!reel.contains(event.target)) led = true; });
+reel.addEventListener("scroll", () => { if (hand) { led = false; goal = null; } });
+const lead = (left) => {
+  if (!led || left === goal) return;
+  goal = left;
+  hand = false;
+  reel.scrollTo({ left, behavior: stillness.matches ? "auto" : "smooth" });
+};
+
 const make = (item) => {
   if (item.pending) return h("li", { className: "segment pending" }, h("span", { className: "film" }), h("span", { className: "caption", text: item.prompt }));
   const bar = h("button", { type: "button", className: "film" }, h("span", { className: "pictures" }), h("span", { className: "place" }));
-  const caption = h("span", { className: "caption" }, h("b"), h("small", { className: "long" }), h("small", { className: "short", "aria-hidden": "true" }));
+  const caption = h("span", { className: "caption" }, h("b", { dir: "auto" }), h("small", { className: "long" }), h("small", { className: "short", "aria-hidden": "true" }));
   const node = h("li", { className: "segment" }, bar, caption);
   bar.addEventListener("click", () => {
     chosen = chosen === item.key ? null : item.key;
@@ -61,13 +76,13 @@ const show = (item, place, last, busy) => {
     dispatchEvent(new CustomEvent("studio:seek", { detail: { time: item.start + 0.001 } }));
     document.querySelector("video.film")?.play().catch(() => {});
   });
-  detail.replaceChildren(h("p", { className: "said", text: item.prompt || "From the image alone" }), facts, h("div", { className: "acts" }, play, restart));
+  detail.replaceChildren(h("p", { className: "said", dir: "auto", text: item.prompt || "From the image alone" }), facts, h("div", { className: "acts" }, play, restart));
 };
 
 const branch = (item) => {
   const thumb = h("span", { className: "thumb" });
   thumb.style.backgroundImage = `url("${item.poster}")`;
-  const open = h("button", { type: "button", className: "row-button" }, thumb, h("span", {}, h("b", { text: item.prompt }), h("small", { text: item.note })));
+  const open = h("button", { type: "button", className: "row-button" }, thumb, h("span", {}, h("b", { dir: "auto", text: item.prompt }), h("small", { text: item.note })));
   label(open, `Switch to the ending “${item.prompt}”, ${item.note}`);
   open.addEventListener("click", () => trigger("restart", { id: item.key }));
   const row = h("li", {}, open);
@@ -76,12 +91,15 @@ const branch = (item) => {
 };
 
 let drawn = "";
+let before = 0; // where the film stood when last told
 const draw = () => {
   const { items = [], others: tips = [], busy = false, undoable = false } = props.value || {};
   box.hidden = items.length === 0 && tips.length === 0;
   undo.disabled = busy || !undoable;
   if (!items.some((item) => item.key === chosen)) chosen = null;
+  const had = new Set([...strip.children].map((node) => node.dataset.key));
   keyed(strip, items, make, update);
+  if (items.some(({ key }) => had.has(key)) && !had.has(items.at(-1).key)) lead(reel.scrollWidth);
   say(length, props.value?.length || "");
   const place = items.findIndex((item) => item.key === chosen);
   const last = place === items.filter((item) => !item.pending).length - 1;
@@ -104,7 +122,12 @@ addEventListener("studio:time", (event) => {
   const until = next ? next.start : total;
   const share = Math.min(1, (time - at.start) / Math.max(until - at.start, 1e-3));
   const bar = at.firstChild;
-  head.style.transform = `translateX(${at.offsetLeft + share * bar.offsetWidth}px)`;
+  const place = at.offsetLeft + share * bar.offsetWidth;
+  head.style.transform = `translateX(${place}px)`;
+  const seen = place >= reel.scrollLeft && place <= reel.scrollLeft + reel.clientWidth;
+  if (seen) goal = null;
+  else if (time > 0 && time !== before) lead(at.offsetLeft); // a film that waits at its beginning leads nowhere
+  before = time;
   bars.forEach((each) => each.classList.toggle("playing", each === at && time > 0));
 });
 watch("value", draw);

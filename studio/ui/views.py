@@ -117,6 +117,7 @@ def gallery_view(seen: Look) -> View:
         "picked": seen.where.get("picked") if job is not None else None,
         "film": seen.film is not None,
         "sentence": gallery_sentence(gallery, waiting, job),
+        "keys": "" if waiting or job is not None else keys_words(len(candidates)),
     }
 
 
@@ -130,8 +131,13 @@ def gallery_sentence(gallery: Gallery | None, waiting: int, job: JobView | None)
         return "These stay until the next ones come."
     if job is not None:
         return "The chosen candidate is being made in full."
+    return "Choose one to make it in full."
+
+
+def keys_words(count: int) -> str:
+    """How one is chosen where there is a keyboard."""
     keys = "the key 1" if count == 1 else f"the keys 1 to {min(count, 8)}"
-    return f"Choose one to make it in full: click it, or press {keys}."
+    return f"Click it, or press {keys}."
 
 
 def first_frame_view(seen: Look) -> View:

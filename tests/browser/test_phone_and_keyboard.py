@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import re
 
+import numpy as np
 import pytest
 
 pytest.importorskip("playwright.sync_api")
 
-from playwright.sync_api import expect
+from PIL import Image
+from playwright.sync_api import Locator, expect
 
 from tests.browser.steps import make_segment, overflow, search, segments, small
 
@@ -142,3 +145,22 @@ def test_placeholders_can_be_read(server, open_page, color_scheme: str) -> None:
         }"""
     )
     assert ratio >= 4.5
+
+
+def ink(box: Locator) -> float:
+    """Where the words of a box stand: 0 is its left edge, 1 its right one."""
+    shot = np.asarray(Image.open(io.BytesIO(box.screenshot(caret="hide"))).convert("L"), dtype=float)
+    inner = shot[8:-8, 8:-8]
+    columns = np.flatnonzero(np.abs(inner - np.median(inner)).max(axis=0) > 60)
+    return float(columns.mean() / inner.shape[1])
+
+
+def test_arabic_words_begin_on_the_right_in_every_box(server, open_page) -> None:
+    page = open_page(server.url)
+    page.get_by_role("button", name="Advanced").click()
+    boxes = [page.locator(f"#{name} :is(textarea, input)") for name in ("prompt", "negative", "title")]
+    for words, on_the_right in (("fox!", False), ("ثعلب!", True)):
+        for box in boxes:
+            box.fill(words)
+            page.locator("h1").click()
+            assert (ink(box) > 0.5) is on_the_right

@@ -139,6 +139,31 @@ def test_a_button_pressed_twice_at_once_begins_one_job(studio, request_):
     assert (len(begun), len(refused)) == (1, 3)
 
 
+def test_work_that_is_asked_for_during_an_undo_begins_after_it(studio, request_, monkeypatch):
+    """It would go on from the chunk that is taken away, and bring it back."""
+    project, order = studio.create_project(), []
+    studio.wait(studio.make(project.id, [request_]))
+    update = studio.store.update
+
+    def press() -> None:
+        studio.search(project.id, request_)
+        order.append("search")
+
+    pressed = threading.Thread(target=press)
+
+    def undo_meanwhile(*changed):
+        if pressed.ident is None:
+            pressed.start()
+            pressed.join(0.5)  # as long as it takes where nothing holds it back
+            order.append("undo")
+        return update(*changed)
+
+    monkeypatch.setattr(studio.store, "update", undo_meanwhile)
+    studio.undo(project.id)
+    pressed.join()
+    assert order == ["undo", "search"]
+
+
 def test_deleting_a_project_at_work_cancels_its_job(studio, request_):
     project = studio.create_project()
     job = studio.search(project.id, slow(request_))

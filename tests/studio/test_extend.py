@@ -60,6 +60,6 @@ def test_a_length_of_more_chunks_than_a_film_can_have_is_told_before_they_are_pl
 
 def test_a_length_too_short_for_its_prompts_says_which_would_do():
     prompts = ["a", "b", "c"]
-    with pytest.raises(InputError, match="at least 4 seconds"):
+    with pytest.raises(InputError, match="at least 4 seconds, or take prompts away"):
         plan(FIRST, prompts, POCKET, seconds=2)
     assert len(plan(FIRST, prompts, POCKET, seconds=4)) == 3

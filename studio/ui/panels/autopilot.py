@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from studio.autopilot import film, scenes
+from studio.checks import check_typed
 from studio.errors import InputError
 from studio.timeline import ChunkRequest
 from studio.ui import views
-from studio.ui.panels.search import first_frame_words, makeable, new_seed, prompt_before, request, started
+from studio.ui.panels.search import first_frame_words, new_seed, prompt_before, request, started
 
 if TYPE_CHECKING:
     from studio.ui.page import Page
@@ -37,7 +38,9 @@ def bind(page: "Page") -> None:
     def price(where: dict[str, Any], seconds: float, *values: Any) -> tuple[Any, dict[str, Any]]:
         goes_on = bool(where.get("head"))
         try:
-            planned = requests(where, seconds, makeable(page, request(values)))
+            wanted = request(values)
+            check_typed(studio.card(wanted.model), wanted, scenes(wanted.prompt))
+            planned = requests(where, seconds, wanted)
         except InputError as problem:
             unpriced = views.film_words(seconds or 0, goes_on=goes_on)
             return gr.update(value=unpriced), {"sentence": str(problem), "wrong": True}

@@ -8,7 +8,7 @@ import gradio as gr
 from pydantic import ValidationError
 
 from studio.autopilot import scenes
-from studio.checks import draws_first_frame, read_lora
+from studio.checks import check_typed, draws_first_frame, read_lora
 from studio.costs import of_press, reading_words
 from studio.errors import InputError
 from studio.timeline import ChunkRequest
@@ -61,17 +61,6 @@ def request(values: tuple[Any, ...], seed: int = 0) -> ChunkRequest:
         ) from problem
 
 
-def makeable(page: "Page", wanted: ChunkRequest) -> ChunkRequest:
-    """The request, if its model can run its steps.
-
-    Raises:
-        InputError: if it cannot.
-    """
-    k = wanted.preview_steps if wanted.strategy == "k-step" else None
-    page.studio.card(wanted.model).check_steps(wanted.num_inference_steps, k)
-    return wanted
-
-
 def guide_of(image: dict[str, Any], prompt: str) -> str | None:
     """The media name of the image that is shown; one that was drawn from another prompt is none.
 
@@ -100,7 +89,8 @@ def bind(page: "Page") -> None:
 
     def price(where: dict[str, Any], *values: Any) -> tuple[Any, dict[str, Any]]:
         try:
-            wanted = makeable(page, request(values))
+            wanted = request(values)
+            check_typed(studio.card(wanted.model), wanted, scenes(wanted.prompt)[:1])
         except InputError as problem:
             unpriced = views.button_words(values[6], int(values[3] or 1))
             return gr.update(value=unpriced), {"sentence": str(problem), "wrong": True}

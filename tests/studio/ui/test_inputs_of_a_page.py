@@ -11,6 +11,7 @@ from studio.ui import layout
 from studio.ui.downloads import Downloads
 from studio.ui.memory import recalled, remembered
 from studio.ui.page import Page
+from studio.ui.panels import autopilot, search
 from studio.ui.panels.search import guide_of, remember_inputs, started
 
 
@@ -158,3 +159,42 @@ def test_what_is_set_while_the_first_candidates_are_made_is_left_alone(page, stu
     assert page.composer.guidance not in page.draw(where, "a fox")
     another_tab = {"project": where["project"]}
     assert page.composer.guidance in page.draw(another_tab, "a fox")
+
+
+@pytest.fixture
+def told_beforehand(page):
+    """What stands under the two buttons, of a search and of a film, for words in the prompt box."""
+    with page.blocks:
+        search.bind(page)
+        autopilot.bind(page)
+    of_search, of_film = [each.fn for each in page.blocks.fns.values() if each.name == "price"][::2]
+
+    def told(prompt, **others):
+        parts = {
+            page.composer.prompt: prompt,
+            **{getattr(page.composer, name): others[name] for name in others},
+        }
+        values = [parts.get(part, part.value) for part in page.composer.choices()]
+        return of_search({}, *values)[1], of_film({}, 8, *values)[1]
+
+    return told
+
+
+def test_a_prompt_that_is_too_long_is_told_in_place_of_the_price(told_beforehand):
+    for hint in told_beforehand("a fox " * 100):
+        assert hint["wrong"]
+        assert "takes at most 500. Shorten it" in hint["sentence"]
+
+
+def test_words_to_keep_away_from_that_are_too_long_are_told_in_place_of_the_price(told_beforehand):
+    assert all(hint.get("wrong") for hint in told_beforehand("a fox", negative="rain " * 200))
+
+
+def test_scenes_have_a_length_each(told_beforehand):
+    assert not any(hint.get("wrong") for hint in told_beforehand("\n".join(["a fox " * 50] * 3)))
+
+
+def test_a_search_has_a_price_while_a_later_scene_is_too_long(told_beforehand):
+    of_search, of_film = told_beforehand("a fox\n" + "a fox " * 100)
+    assert not of_search.get("wrong")
+    assert of_film["wrong"]

@@ -141,7 +141,13 @@ def test_a_gallery_waits_for_a_pick_after_the_search() -> None:
     view = views.gallery_view(look(with_gallery(Project(), gallery(0.2, 0.4, 0.3))))
     assert view["open"]
     assert view["waiting"] == 0
-    assert "the keys 1 to 3" in view["sentence"]
+    assert view["sentence"] == "Choose one to make it in full."
+    assert "the keys 1 to 3" in view["keys"]
+
+
+def test_nobody_is_told_to_press_a_key_before_all_candidates_are_there() -> None:
+    project = with_gallery(Project(), gallery(0.2, 0.4, created=now() + timedelta(seconds=1)))
+    assert views.gallery_view(look(project, job("search")))["keys"] == ""
 
 
 def test_one_take_shows_no_gallery() -> None:

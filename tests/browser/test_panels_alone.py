@@ -1,0 +1,172 @@
+"""Panels without the page around them: the script of one in an empty document, over a value of the test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+pytest.importorskip("playwright.sync_api")
+
+from playwright.sync_api import Page, Route, expect
+
+from tests.browser.conftest import ROOT
+
+pytestmark = pytest.mark.browser
+
+SCRIPTS, SHEETS = ROOT / "assets" / "js", ROOT / "assets" / "css"
+ADDRESS = "http://studio.test/"
+STAND_IN = """([name, script, value]) => {
+    window.props = {value};
+    new Function("element", "props", "trigger", "watch", script)(
+        document.getElementById(name), window.props, () => {}, (_, draw) => { window.draw = draw; }
+    );
+}"""
+
+GIVE = """() => {
+    const body = new FormData();
+    body.append("files", new File(["a fox"], "fox.png"));
+    fetch("/gradio_api/upload", { method: "POST", body });
+}"""
+
+Opened = Callable[..., Page]
+
+
+@pytest.fixture
+def panel(browser) -> Iterator[Opened]:
+    """Open one panel; `show` gives it another value, as the server would."""
+    contexts = []
+
+    def opened(name: str, value: dict[str, Any], beside: str = "", width: int = 390, **options: Any) -> Page:
+        contexts.append(browser.new_context(viewport={"width": width, "height": 844}, **options))
+        page = contexts[-1].new_page()
+        style = "".join((SHEETS / sheet).read_text() for sheet in ("studio.css", "narrow.css"))
+        body = f"<style>{style}</style><div class=gradio-container><div id={name}></div>{beside}</div>"
+        page.route(ADDRESS, lambda route: route.fulfill(body=body, content_type="text/html; charset=utf-8"))
+        page.goto(ADDRESS)
+        script = "\n".join((SCRIPTS / f"{each}.js").read_text() for each in ("dom", name))
+        page.evaluate(STAND_IN, [name, script, value])
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+
+
+def show(page: Page, value: dict[str, Any]) -> None:
+    page.evaluate("value => { props.value = value; draw(); }", value)
+
+
+@pytest.mark.parametrize(
+    ("time", "total", "words"),
+    [(3.21, 12.5, "3.2 / 12.5 s"), (75, 80, "1:15 / 1:20"), (59.9, 119.8, "0:59 / 1:59")],
+)
+def test_the_clock_tells_both_times_in_the_same_way(panel, time: float, total: float, words: str) -> None:
+    page = panel("player", {"url": "data:,"}, width=1280)
+    page.evaluate(
+        """([time, total]) => {
+            const film = document.querySelector("video.film");
+            Object.defineProperty(film, "duration", { value: total });
+            Object.defineProperty(film, "currentTime", { value: time });
+            film.dispatchEvent(new Event("timeupdate"));
+        }""",
+        [time, total],
+    )
+    assert page.locator(".clock").text_content() == words
+
+
+def strip(chunks: int) -> dict[str, Any]:
+    """What the timeline shows of a film whose chunks play for two seconds each."""
+    words = {"prompt": "a fox", "poster": "", "ratio": 1, "note": "2 s", "short": "2 s", "facts": []}
+    items = [{**words, "key": str(each), "seconds": 2, "start": 2.0 * each} for each in range(chunks)]
+    return {"items": items, "others": [], "undoable": True}
+
+
+def play_to(page: Page, time: float) -> None:
+    detail = {"time": time, "total": 16}
+    page.evaluate("detail => dispatchEvent(new CustomEvent('studio:time', { detail }))", detail)
+
+
+def scroll_to_the_beginning(page: Page) -> None:
+    page.locator(".reel").hover()
+    page.mouse.wheel(-5000, 0)
+    page.wait_for_function("document.querySelector('.reel').scrollLeft === 0")
+
+
+@pytest.mark.parametrize("motion", ["no-preference", "reduce"])
+def test_the_strip_shows_the_chunk_that_was_just_made(panel, motion: str) -> None:
+    page = panel("timeline", strip(7), reduced_motion=motion)
+    expect(page.locator(".segment").last).not_to_be_in_viewport()
+    show(page, strip(8))
+    expect(page.locator(".segment").last).to_be_in_viewport(ratio=0.9)
+
+
+def test_the_strip_goes_along_with_the_playhead(panel) -> None:
+    page = panel("timeline", strip(8), reduced_motion="reduce")
+    for time in (15.0, 1.0):
+        play_to(page, time)
+        expect(page.locator(".playhead")).to_be_in_viewport()
+
+
+def test_a_strip_that_somebody_scrolls_stays_there_until_they_do_something_else(panel) -> None:
+    page = panel("timeline", strip(7), reduced_motion="reduce")
+    play_to(page, 13.0)
+    scroll_to_the_beginning(page)
+    play_to(page, 13.5)
+    show(page, strip(8))
+    expect(page.locator(".segment").last).not_to_be_in_viewport()
+    page.locator("h2").click()
+    play_to(page, 15.0)
+    expect(page.locator(".segment").last).to_be_in_viewport()
+
+
+def test_a_file_on_its_way_is_told_and_one_that_does_not_arrive_too(panel) -> None:
+    page = panel("files", {})
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/upload", hold)
+    page.evaluate("addEventListener('studio:wrong', (event) => { window.told = event.detail.sentence; })")
+    page.evaluate(GIVE)
+    on_its_way = page.get_by_text("Sending “fox.png”")
+    expect(on_its_way).to_be_visible()
+    held[0].abort()
+    page.wait_for_function("window.told?.startsWith('“fox.png” did not arrive')")
+    expect(on_its_way).to_have_count(0)
+    page.evaluate(GIVE)
+    assert page.evaluate("window.told") == ""
+
+
+@pytest.mark.parametrize("finger", [False, True])
+def test_only_who_has_a_keyboard_is_told_which_keys_to_press(panel, finger: bool) -> None:
+    waiting = {"id": "1", "sentence": "Choose one.", "keys": "Click it, or press the key 1."}
+    page = panel("gallery", waiting, has_touch=finger, is_mobile=finger)
+    expect(page.get_by_text("Choose one.")).to_be_visible()
+    expect(page.get_by_text("press the key 1")).to_be_visible(visible=not finger)
+
+
+def test_the_first_stop_of_the_tabulator_goes_to_the_prompt(panel) -> None:
+    page = panel("brand", {}, beside="<div id=prompt><textarea></textarea></div>")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Go to the prompt")).to_be_in_viewport()
+    page.keyboard.press("Enter")
+    expect(page.locator("#prompt textarea")).to_be_focused()
+    assert page.url == ADDRESS
+
+
+def test_the_space_key_plays_the_film_unless_it_is_typed(panel) -> None:
+    page = panel(
+        "player", {"url": "data:,"}, beside="<div id=prompt><textarea></textarea></div><button id=search>"
+    )
+    page.evaluate((SCRIPTS / "page.js").read_text())
+    page.evaluate(
+        "() => { window.plays = 0; HTMLMediaElement.prototype.play = async () => { plays += 1; }; }"
+    )
+    page.keyboard.press("Space")
+    assert page.evaluate("window.plays") == 1
+    page.locator("#prompt textarea").press("Space")
+    assert page.evaluate("window.plays") == 1
+    expect(page.locator("#prompt textarea")).to_have_value(" ")
