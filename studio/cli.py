@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from studio.checks import check_title
+from studio.checks import check_idle, check_title
 from studio.cli_measure import bench, evaluate
 from studio.cli_models import draw, fetch, models
 from studio.cli_options import (
@@ -164,6 +164,7 @@ def extend(
     with _studio(data) as studio:
         check_output(output, SUFFIXES)
         found = _find(studio, project)
+        check_idle(studio.jobs, found.id)
         requests = requests_of(studio, choices, found)
         checked = studio.check(requests, continues=found.head is not None)
         take_images(studio, found, requests, choices)

@@ -387,8 +387,7 @@ class Studio:
     def _idle(self, project_id: str) -> Project:
         """The project, if nothing runs for it."""
         project = self.store.load(project_id)
-        if self.jobs.active(project_id) is not None:
-            raise InputError("This project is still at work. Wait until it is done, or cancel it.")
+        checks.check_idle(self.jobs, project_id)
         return project
 
     def _checked(self, project: Project, requests: Sequence[ChunkRequest]) -> list[ChunkRequest]:

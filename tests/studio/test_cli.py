@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -218,6 +219,17 @@ def test_a_mistyped_file_is_told_before_the_model_is_loaded(told, settings, monk
     assert (code, loaded) == (2, [])
     assert sentence in said
     assert Store(settings.data_dir).list() == []
+
+
+def test_a_project_at_work_is_told_before_the_model_is_loaded(told, studio, monkeypatch):
+    project, loaded, go_on = studio.create_project(), [], threading.Event()
+    monkeypatch.setattr("studio.cli._load", lambda *which: loaded.append(which))
+    studio.jobs.submit("make", project.id, lambda handle: go_on.wait())
+    code, said = told("extend", project.id, "a fox", "--guide", str(PICTURE))
+    go_on.set()
+    assert (code, loaded) == (2, [])
+    assert "still at work" in said
+    assert not studio.store.media_dir(project.id).exists()
 
 
 def test_a_setting_that_cannot_be_used_is_a_sentence(told):
