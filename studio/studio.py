@@ -351,20 +351,20 @@ class Studio:
         """
         return self.store.media_path(project_id, name)
 
-    def export(self, project_id: str, kind: str = "mp4") -> Path:
+    def export(self, project_id: str, kind: str = "mp4", to: Path | None = None) -> Path:
         """The film in a format: `mp4`, `webm`, `gif`, `frames` (a zip of stills), or `otioz` for editors.
 
-        It is made when its segments have changed.
+        It is made when its segments have changed. With `to` it is written there, and not kept here.
 
         Raises:
-            InputError: if the kind is unknown, or the film has no segment yet.
+            InputError: if the kind is unknown, the film has no segment yet, or a disk is full.
         """
         from studio.export import export
 
         project = self.store.load(project_id)
         if project.head is None:
             raise InputError("The film is empty. Make a chunk first.")
-        return export(project, self.store, kind)
+        return export(project, self.store, kind, to)
 
     def _warm(self) -> None:
         """Load the first model; why that failed is told by `ready` and by the first job."""

@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from studio.cli import _copy, main
+from studio.cli import main
 from studio.errors import InputError
 from studio.media import count_frames, read_frames, read_info
 from studio.store import Store
@@ -378,6 +378,7 @@ def test_a_new_shot_begins_with_an_image_and_is_not_asked_for_again(made: Made) 
 def test_a_film_that_cannot_be_copied_leaves_the_file_of_that_name_as_it_was(studio, tmp_path, monkeypatch):
     project, output = samples.project_with_clips(studio.store), tmp_path / "fox.mp4"
     output.write_text("another film")
+    studio.export(project.id)
 
     def full(source, to):
         to.write_bytes(source.read_bytes()[:100])
@@ -385,7 +386,7 @@ def test_a_film_that_cannot_be_copied_leaves_the_file_of_that_name_as_it_was(stu
 
     monkeypatch.setattr(shutil, "copyfile", full)
     with pytest.raises(InputError, match="No space left on device"):
-        _copy(studio, project.id, output)
+        studio.export(project.id, to=output)
     assert output.read_text() == "another film"
     assert [path.name for path in tmp_path.glob("*.mp4")] + [*tmp_path.glob("unfinished-*")] == ["fox.mp4"]
 
