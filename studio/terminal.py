@@ -35,7 +35,7 @@ def watch(studio: Studio, job_id: str, project_id: str, console: Console) -> Job
     Returns:
         The job's last view.
     """
-    news = _News(studio, project_id)
+    news = News(studio, project_id)
     with _bar(console) as progress:
         task = progress.add_task("Waiting", total=None, eta="")
         try:
@@ -61,32 +61,43 @@ def candidate_line(candidate: Candidate, number: int) -> str:
     return f"  candidate {number}  seed {candidate.seed}  rank {candidate.rank:.3f}  {scores}"
 
 
-def segment_line(segment: Segment, number: int) -> str:
-    """One finished chunk, e.g. `chunk 2  1.5 s  seed 5  likeness 0.912  made in 9 s  the fox jumps`."""
+def segment_line(segment: Segment, number: int, attempt: int = 1) -> str:
+    """One finished chunk, e.g. `chunk 2  1.5 s  seed 5  likeness 0.912  made in 9 s  the fox jumps`.
+
+    Args:
+        segment: the chunk.
+        number: its place in the film.
+        attempt: of the drift guard, from 1.
+    """
     made = costs.in_words(segment.seconds_taken)
     likeness = f"{score_name('guide')} {segment.scores['guide']:.3f}  " if "guide" in segment.scores else ""
     prompt = segment.request.prompt
-    return f"chunk {number}  {segment.seconds:.1f} s  seed {segment.seed}  {likeness}made in {made}  {prompt}"
+    nth = f"chunk {number}" if attempt == 1 else f"chunk {number}, attempt {attempt}"
+    return f"{nth}  {segment.seconds:.1f} s  seed {segment.seed}  {likeness}made in {made}  {prompt}"
 
 
-class _News:
+class News:
     """What a project holds that has not been told yet."""
 
     def __init__(self, studio: Studio, project_id: str) -> None:
         self._studio, self._project_id = studio, project_id
         project = studio.project(project_id)
-        self._told = {segment.id for segment in project.branch()}
+        self._before = frozenset(project.segments)
+        self._told = set(self._before)
         if project.gallery is not None:
             self._told |= {candidate.id for candidate in project.gallery.candidates}
 
     def lines(self) -> list[str]:
-        """A line for each candidate and chunk that is new."""
+        """A line for each candidate and chunk that is new, attempts that lose to a better one included."""
         project = self._studio.project(self._project_id)
         lines: list[str] = []
-        for number, segment in enumerate(project.branch(), 1):
+        made = [segment for segment in project.segments.values() if segment.id not in self._before]
+        for segment in made:
             if segment.id not in self._told:
                 lines += self._candidates(segment.candidates)
-                lines.append(segment_line(segment, number))
+                attempts = [each.id for each in made if each.parent == segment.parent]
+                number, attempt = len(project.branch(segment.id)), 1 + attempts.index(segment.id)
+                lines.append(segment_line(segment, number, attempt))
                 self._told.add(segment.id)
         if project.gallery is not None:
             lines += self._candidates(project.gallery.candidates)

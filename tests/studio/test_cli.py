@@ -24,8 +24,8 @@ from studio.cli import main
 from studio.errors import InputError
 from studio.media import count_frames, read_frames, read_info
 from studio.store import Store
-from studio.terminal import segment_line
-from studio.timeline import Project
+from studio.terminal import News, segment_line
+from studio.timeline import Project, with_head, with_segment
 from tests.studio import samples
 
 ROOT = Path(__file__).parents[2]
@@ -389,6 +389,19 @@ def test_a_film_that_cannot_be_copied_leaves_the_file_of_that_name_as_it_was(stu
         studio.export(project.id, to=output)
     assert output.read_text() == "another film"
     assert [path.name for path in tmp_path.glob("*.mp4")] + [*tmp_path.glob("unfinished-*")] == ["fox.mp4"]
+
+
+def test_attempts_that_lose_to_the_drift_guard_are_told_too(studio):
+    before = samples.project(2)
+    studio.store.save(before)
+    news = News(studio, before.id)
+    kept, lost = samples.segment(before.head), samples.segment(before.head, seed=12)
+    studio.store.save(with_head(with_segment(with_segment(before, kept), lost), kept.id))
+    told = [line for line in news.lines() if "candidate" not in line]
+    assert ["  ".join(line.split("  ")[:3]) for line in told] == [
+        "chunk 3  1.5 s  seed 9",
+        "chunk 3, attempt 2  1.5 s  seed 12",
+    ]
 
 
 def test_a_finished_chunk_is_told_with_the_likeness_that_the_drift_guard_goes_by():
