@@ -207,6 +207,7 @@ class Recorder:
             preview=self._write_clip(rough.clip, "preview"),
             scores=rough.scores,
             rank=rough.rank,
+            problem=rough.problem,
         )
         replaced: list[str] = []
 
@@ -221,7 +222,10 @@ class Recorder:
         for key in replaced:
             self._worker.release(key)
         self._time("decode", rough.decode_seconds)
-        self._time("judge", rough.judge_seconds)
+        if rough.problem:
+            self._tell(f"candidate {len(self.candidates)} could not be judged. {rough.problem}")
+        else:
+            self._time("judge", rough.judge_seconds)
         self._time_steps()
 
     def _filled(self) -> Gallery:

@@ -52,6 +52,7 @@ class Rough:
         scores, rank: what the judge said.
         run: suspended, to be carried on and closed by whoever takes it; None where the full run starts anew.
         decode_seconds, judge_seconds: what it took to decode and to score it.
+        problem: why it could not be scored; such a one is ranked last.
     """
 
     seed: int
@@ -62,6 +63,7 @@ class Rough:
     run: DenoisingRun | None = None
     decode_seconds: float = 0.0
     judge_seconds: float = 0.0
+    problem: str = ""
 
 
 @dataclass(frozen=True, eq=False)

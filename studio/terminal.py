@@ -57,8 +57,11 @@ def watch(studio: Studio, job_id: str, project_id: str, console: Console) -> Job
 
 def candidate_line(candidate: Candidate, number: int) -> str:
     """One candidate with its scores, e.g. `candidate 2  seed 5  likeness 0.912  motion 0.034`."""
+    begins = f"  candidate {number}  seed {candidate.seed}"
+    if candidate.problem:
+        return f"{begins}  could not be judged. {candidate.problem}"
     scores = "  ".join(f"{score_name(name)} {value:.3f}" for name, value in sorted(candidate.scores.items()))
-    return f"  candidate {number}  seed {candidate.seed}  rank {candidate.rank:.3f}  {scores}"
+    return f"{begins}  rank {candidate.rank:.3f}  {scores}"
 
 
 def segment_line(segment: Segment, number: int, attempt: int = 1) -> str:
