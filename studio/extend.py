@@ -188,13 +188,13 @@ def plan(
     """
     later, num_frames = after or (card, first.num_frames)
     new_frames = num_frames - later.prefix_frames
-    if new_frames < 1:
+    shots = len(prompts) if first.cut else 0 if continues else 1
+    if new_frames < 1 and (seconds is not None or len(prompts) > shots):
         raise InputError(
             f"A chunk that continues a film repeats {later.prefix_frames} frames of it, so chunks of "
             f"{num_frames} frames would show nothing new. Try {later.num_frames}."
         )
     lengths = first.num_frames / card.fps, new_frames / later.fps
-    shots = len(prompts) if first.cut else 0 if continues else 1
     number = len(prompts) if seconds is None else _chunks_for(seconds, *lengths, shots, len(prompts))
     check_length(number)
     each = 1 if first.strategy == "naive" else first.candidates

@@ -22,6 +22,15 @@ def test_a_length_is_rounded_up_to_whole_chunks(seconds, chunks):
     assert len(plan(FIRST, ["a"], POCKET, seconds=seconds)) == chunks
 
 
+def test_chunks_that_only_repeat_what_was_are_refused_where_a_film_goes_on_and_made_where_one_begins():
+    still = FIRST.model_copy(update={"num_frames": 5})
+    assert len(plan(still, ["a"], POCKET)) == 1
+    assert len(plan(still.model_copy(update={"cut": True}), ["a", "b"], POCKET)) == 2
+    for going_on in ({"continues": True}, {"seconds": 8}):
+        with pytest.raises(InputError, match="nothing new"):
+            plan(still, ["a"], POCKET, **going_on)
+
+
 def test_a_film_that_goes_on_has_new_frames_only():
     assert len(plan(FIRST, ["a"], POCKET, seconds=24 / 8, continues=True)) == 2
 
