@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from studio.jobs import JobView
     from studio.studio import Studio
 
+_LOOK_EVERY = 1.0  # seconds between two looks into the project
+
 
 def watch(studio: Studio, job_id: str, project_id: str, console: Console) -> JobView:
     """Show a job until it has ended. Ctrl-C cancels it; what was finished stays in the project.
@@ -40,7 +44,7 @@ def watch(studio: Studio, job_id: str, project_id: str, console: Console) -> Job
         task = progress.add_task("Waiting", total=None, eta="")
         try:
             for view in studio.follow(job_id):
-                for line in news.lines():
+                for line in news.now_and_then():
                     progress.console.print(line, highlight=False, markup=False)
                 eta = "" if view.eta_seconds is None else f"{costs.in_words(view.eta_seconds)} left"
                 progress.update(
@@ -80,18 +84,29 @@ def segment_line(segment: Segment, number: int, attempt: int = 1) -> str:
 
 
 class News:
-    """What a project holds that has not been told yet."""
+    """What a project holds that has not been told yet.
 
-    def __init__(self, studio: Studio, project_id: str) -> None:
+    Args:
+        studio, project_id: whose news.
+        clock: seconds; only differences count.
+    """
+
+    def __init__(self, studio: Studio, project_id: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._studio, self._project_id = studio, project_id
+        self._clock, self._looked = clock, float("-inf")
         project = studio.project(project_id)
         self._before = frozenset(project.segments)
         self._told = set(self._before)
         if project.gallery is not None:
             self._told |= {candidate.id for candidate in project.gallery.candidates}
 
+    def now_and_then(self) -> list[str]:
+        """The lines, or none if somebody looked just before: a long film takes its time to be read."""
+        return self.lines() if self._clock() - self._looked >= _LOOK_EVERY else []
+
     def lines(self) -> list[str]:
         """A line for each candidate and chunk that is new, attempts that lose to a better one included."""
+        self._looked = self._clock()
         project = self._studio.project(self._project_id)
         lines: list[str] = []
         made = [segment for segment in project.segments.values() if segment.id not in self._before]

@@ -404,5 +404,17 @@ def test_attempts_that_lose_to_the_drift_guard_are_told_too(studio):
     ]
 
 
+def test_a_project_is_not_read_at_every_step(studio):
+    at = [0.0]
+    before = samples.project(1)
+    studio.store.save(before)
+    news = News(studio, before.id, clock=lambda: at[0])
+    assert news.now_and_then() == []
+    studio.store.save(with_segment(before, samples.segment(before.head)))
+    assert news.now_and_then() == []
+    at[0] = 1.0
+    assert news.now_and_then()[-1].startswith("chunk 2")
+
+
 def test_a_finished_chunk_is_told_with_the_likeness_that_the_drift_guard_goes_by():
     assert "seed 9  likeness 0.300  made in 4 s  a fox" in segment_line(samples.segment(), 1)
