@@ -33,12 +33,18 @@ Advance = Callable[[Sequence[DenoisingRun], int], None]
 
 @dataclass(frozen=True)
 class Step:
-    """One more denoising step of the run of `seed` is done: `done` of `total`, in `seconds`."""
+    """One more denoising step of the run of `seed` is done: `done` of `total`.
+
+    Attributes:
+        seconds: what it took, its share of them if several runs went on together.
+        together: how many did.
+    """
 
     seed: int
     done: int
     total: int
     seconds: float = 0.0
+    together: int = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -282,7 +288,7 @@ def _advance(runs: Sequence[DenoisingRun], to_step: int, advance: Advance) -> It
         advance(runs, step)
         seconds = (time.perf_counter() - begun) / len(runs)
         for run in runs:
-            yield Step(run.seed, step, to_step, seconds)
+            yield Step(run.seed, step, to_step, seconds, len(runs))
 
 
 def _look(run: DenoisingRun, steps: int, judge: Judge, *, keep: bool) -> Rough:

@@ -122,7 +122,8 @@ class Studio:
     def cost(self, *requests: ChunkRequest, continues: bool = False, guarded: bool = False) -> Cost:
         """What segments will take, from timings measured on this machine; see `costs.film_cost`."""
         made = handed_over_film(requests, self.card, continues=continues)
-        return costs.film_cost(made, self.store.timing, self.card, guarded=guarded)
+        at_once = self.settings.at_once
+        return costs.film_cost(made, self.store.timing, self.card, guarded=guarded, at_once=at_once)
 
     def create_project(self, title: str = "", visitor: str = "") -> Project:
         """A new, empty project, of a visitor's where strangers share the studio.
