@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from models.clip import Frames
 from models.continuation import prefix
 from models.video_model import ModelCard
-from studio.checks import check_length
+from studio.checks import MAX_CANDIDATES, MAX_SEED, check_length
 from studio.errors import InputError
 from studio.search import Decoded, Finished, Live, Rough, Step
 from studio.timeline import ChunkRequest, new_id
@@ -20,6 +20,9 @@ RETRIES = 2
 """How often the drift guard has a chunk made again."""
 SEEDS_APART = 1_000_003
 """Between the seeds of two attempts at one chunk; more than any search or film counts on."""
+
+SEEDS = MAX_SEED - MAX_CANDIDATES + 1
+"""How many seeds a chunk can be asked for with; whoever counts past them goes on from 0."""
 
 Event = Step | Rough | Live | Decoded | Finished
 
@@ -206,7 +209,7 @@ def plan(
         first.model_copy(
             update={
                 "prompt": prompts[scene(index)],
-                "seed": first.seed + index * each,
+                "seed": first.seed if index == 0 else (first.seed + index * each) % SEEDS,
                 "cut": first.cut and (continues if index == 0 else scene(index) > scene(index - 1)),
                 "guide": first.guide if index == 0 else None,
                 "guide_prompt": first.guide_prompt if index == 0 else None,

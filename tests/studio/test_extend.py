@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from models.catalog import card
+from studio.checks import MAX_CANDIDATES, MAX_SEED
 from studio.errors import InputError
 from studio.extend import plan
 from studio.timeline import ChunkRequest
@@ -44,6 +45,11 @@ def test_no_two_chunks_draw_the_same_noise():
     requests = plan(FIRST, ["a"], POCKET, seconds=8)
     seeds = [request.seed + j for request in requests for j in range(request.candidates)]
     assert len(set(seeds)) == len(seeds)
+
+
+def test_a_film_may_begin_with_the_last_seed_of_all():
+    first = FIRST.model_copy(update={"seed": MAX_SEED - MAX_CANDIDATES})
+    assert [each.seed for each in plan(first, ["a", "b", "c"], POCKET)] == [first.seed, 3, 7]
 
 
 def test_the_guide_is_for_the_first_chunk():
