@@ -101,6 +101,16 @@ def draws_first_frames(worker: Worker, requests: Iterable[ChunkRequest], *, cont
     )
 
 
+def check_idle(jobs: Jobs, project_id: str) -> None:
+    """Check that nothing runs or waits for a project.
+
+    Raises:
+        InputError: if something does.
+    """
+    if jobs.active(project_id) is not None:
+        raise InputError("This project is still at work. Wait until it is done, or cancel it.")
+
+
 def check_turn(settings: Settings, store: Store, jobs: Jobs, project_id: str) -> None:
     """Check that whoever began a project leaves others their turn, if strangers share the studio's queue.
 

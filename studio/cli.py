@@ -5,7 +5,6 @@
 A sentence on stderr and exit code 2 say that something asked for cannot be done; nothing has changed then.
 """
 
-import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from studio.checks import check_title
+from studio.checks import check_idle, check_title
 from studio.cli_measure import bench, evaluate
 from studio.cli_models import draw, fetch, models
 from studio.cli_options import (
@@ -46,7 +45,6 @@ from studio.cli_options import (
 from studio.cli_requests import requests_of, take_images
 from studio.costs import reading_words
 from studio.errors import InputError
-from studio.timeline import new_id
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -164,6 +162,7 @@ def extend(
     with _studio(data) as studio:
         check_output(output, SUFFIXES)
         found = _find(studio, project)
+        check_idle(studio.jobs, found.id)
         requests = requests_of(studio, choices, found)
         checked = studio.check(requests, continues=found.head is not None)
         take_images(studio, found, requests, choices)
@@ -201,7 +200,7 @@ def export(
     """Write the film of a project to a file."""
     with _studio(data) as studio:
         check_output(output, SUFFIXES)
-        _copy(studio, _find(studio, project).id, output)
+        _film(studio, _find(studio, project).id, output)
         print(output)
 
 
@@ -288,7 +287,7 @@ def _work(
     made = studio.project(project.id)
     print(f"project  {made.id}  {made.title}  {made.seconds:.1f} s in {studio.store.media_dir(made.id)}")
     if view.state == "done":
-        print(f"film     {_copy(studio, made.id, output)}")
+        print(f"film     {_film(studio, made.id, output)}")
     else:
         _tell_end(console, view.state, view.error)
 
@@ -302,18 +301,8 @@ def _tell_end(console: "Console", state: str, error: str) -> None:
     raise typer.Exit(130)
 
 
-def _copy(studio: "Studio", project_id: str, output: Path | None) -> Path:
+def _film(studio: "Studio", project_id: str, output: Path | None) -> Path:
     """Write the film to a file, or leave it in the project; gives where it lies."""
     if output is None:
         return studio.export(project_id)
-    film = studio.export(project_id, SUFFIXES[output.suffix.lower()])
-    part = output.resolve().with_name(f"unfinished-{new_id()}")  # what is there stays if the disk is full
-    try:
-        shutil.copyfile(film, part)
-        part.replace(output.resolve())
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise InputError(
-            f"The film could not be copied to {output} ({error.strerror}). It lies in {film}."
-        ) from error
-    return output
+    return studio.export(project_id, SUFFIXES[output.suffix.lower()], output)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 Timing = Callable[[str, str], float | None]
 """`timing(model, key)`: measured seconds, or None before any measurement."""
 
+ALONE, TOGETHER = "evaluation", "evaluation together"
+"""What is measured of a network evaluation: of one run, and the share of a run that goes on with others."""
 
 GUARDED = f", up to {1 + RETRIES} times that for chunks that drift"
 
@@ -42,21 +44,34 @@ def key(what: str, request: ChunkRequest) -> str:
     return f"{what} {request.width}x{request.height}x{request.num_frames}"
 
 
-def cost(request: ChunkRequest, timing: Timing, passes: tuple[int, int] = (2, 1)) -> Cost:
-    """The cost of one chunk, search and full run together; `passes` as in `network_evaluations`."""
+def cost(request: ChunkRequest, timing: Timing, passes: tuple[int, int] = (2, 1), at_once: int = 1) -> Cost:
+    """The cost of one chunk, search and full run together.
+
+    Args:
+        request: for the chunk.
+        timing: measured seconds.
+        passes: as in `network_evaluations`.
+        at_once: how many candidates go on together.
+    """
     evaluations = network_evaluations(request, passes)
-    evaluation = timing(request.model, key("evaluation", request))
+    evaluation = timing(request.model, key(ALONE, request))
+    together = timing(request.model, key(TOGETHER, request)) if min(at_once, request.candidates) > 1 else None
+    evaluation, together = evaluation or together, together or evaluation
     decode = timing(request.model, key("decode", request))
     words = _words(request)
-    if evaluation is None or decode is None:
+    if evaluation is None or together is None or decode is None:
         return Cost(
             evaluations=evaluations, sentence=f"{words}: about {_count(evaluations, 'network evaluation')}"
         )
     judge = timing(request.model, key("judge", request)) or 0.0
-    step = evaluation * passes_per_step(request, passes)
+    each = passes_per_step(request, passes)
     looks = 0 if request.strategy == "naive" else request.candidates
-    previews = preview_passes(request) * step + looks * (decode + judge)
-    full = final_passes(request) * step + (0.0 if request.strategy == "brute-force" else decode) + judge
+    previews = preview_passes(request) * each * together + looks * (decode + judge)
+    full = (
+        final_passes(request) * each * evaluation
+        + (0.0 if request.strategy == "brute-force" else decode)
+        + judge
+    )
     seconds = previews + full
     return Cost(
         evaluations=evaluations,
@@ -72,6 +87,7 @@ def film_cost(
     card_of: Callable[[str], ModelCard],
     *,
     guarded: bool = False,
+    at_once: int = 1,
 ) -> Cost:
     """The cost of several chunks after one another.
 
@@ -80,9 +96,10 @@ def film_cost(
         timing: measured seconds, asked for once each.
         card_of: the card of a model's name.
         guarded: whether the machine makes them alone, and the drift guard may have some made again.
+        at_once: how many candidates go on together.
     """
     timing = cache(timing)
-    costs = [cost(request, timing, card_of(request.model).evaluations) for request in requests]
+    costs = [cost(request, timing, card_of(request.model).evaluations, at_once) for request in requests]
     again = GUARDED if guarded and any(request.least_likeness > 0 for request in requests) else ""
     if len(costs) == 1:
         return costs[0].model_copy(update={"sentence": costs[0].sentence + again})

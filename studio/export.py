@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -17,8 +19,8 @@ from numpy.typing import NDArray
 
 from studio import media, otio
 from studio.errors import InputError
-from studio.store import Store
-from studio.timeline import Project, Segment
+from studio.store import Store, disk_full
+from studio.timeline import Project, Segment, new_id
 
 Kind = Literal["mp4", "webm", "gif", "frames", "otioz"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -45,8 +47,8 @@ def film(project: Project, store: Store) -> Path:
     return export(project, store, "mp4")
 
 
-def export(project: Project, store: Store, kind: str = "mp4") -> Path:
-    """The current branch as a file.
+def export(project: Project, store: Store, kind: str = "mp4", to: Path | None = None) -> Path:
+    """The current branch as a file: in the project's folder, or `to` another place alone.
 
     `mp4` and `webm` carry the recipe as their metadata comment; `gif` has no place for it; `frames` is a zip
     of png files and `otioz` an OpenTimelineIO bundle of the clips for editing programs, both with a
@@ -63,10 +65,13 @@ def export(project: Project, store: Store, kind: str = "mp4") -> Path:
     comment = json.dumps(recipe(project), ensure_ascii=False)
     name = _name(segments, comment, _SUFFIX[kind])
     path = store.media_dir(project.id) / name
-    if not path.is_file():
-        clips = [store.media_path(project.id, segment.clip) for segment in segments]
+    clips = [] if path.is_file() else [store.media_path(project.id, segment.clip) for segment in segments]
+    writer = _writer(kind, project, clips, comment) if clips else partial(shutil.copyfile, path)
+    if to is not None:
+        _write_elsewhere(to, _SUFFIX[kind], writer)
+        return to
+    if clips:
         store.check_disk(_GROWTH[kind] * sum(clip.stat().st_size for clip in clips))
-        writer = _writer(kind, project, clips, comment)
         store.write_media(project.id, _SUFFIX[kind], writer, name)
     store.forget_films(project.id, name)
     return path
@@ -128,6 +133,23 @@ def _name(segments: Iterable[Segment], comment: str, suffix: str) -> str:
     """Cannot be guessed, since the ids of segments cannot."""
     ids = "\n".join(segment.id for segment in segments)
     return "film-" + hashlib.sha256(f"{ids}\n{comment}".encode()).hexdigest()[:32] + suffix
+
+
+def _write_elsewhere(to: Path, suffix: str, writer: Callable[[Path], object]) -> None:
+    """A file on a disk that may have room where the data folder's has none; what is there stays if not."""
+    part = to.resolve().with_name(f"unfinished-{new_id()}{suffix}")
+    try:
+        writer(part)
+        part.replace(to.resolve())
+    except BaseException as error:
+        part.unlink(missing_ok=True)
+        if isinstance(error, OSError) or disk_full(error):
+            why = getattr(error, "strerror", None) or error
+            raise InputError(
+                f"The film could not be written to {to} ({why}). Nothing of its project is lost; choose "
+                "another place with `studio export`."
+            ) from error
+        raise
 
 
 def _writer(kind: str, project: Project, clips: list[Path], comment: str) -> Callable[[Path], object]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from models.clip import Frames
 from models.continuation import prefix
 from models.video_model import ModelCard
-from studio.checks import check_length
+from studio.checks import MAX_CANDIDATES, MAX_SEED, check_length
 from studio.errors import InputError
 from studio.search import Decoded, Finished, Live, Rough, Step
 from studio.timeline import ChunkRequest, new_id
@@ -20,6 +20,9 @@ RETRIES = 2
 """How often the drift guard has a chunk made again."""
 SEEDS_APART = 1_000_003
 """Between the seeds of two attempts at one chunk; more than any search or film counts on."""
+
+SEEDS = MAX_SEED - MAX_CANDIDATES + 1
+"""How many seeds a chunk can be asked for with; whoever counts past them goes on from 0."""
 
 Event = Step | Rough | Live | Decoded | Finished
 
@@ -188,13 +191,13 @@ def plan(
     """
     later, num_frames = after or (card, first.num_frames)
     new_frames = num_frames - later.prefix_frames
-    if new_frames < 1:
+    shots = len(prompts) if first.cut else 0 if continues else 1
+    if new_frames < 1 and (seconds is not None or len(prompts) > shots):
         raise InputError(
             f"A chunk that continues a film repeats {later.prefix_frames} frames of it, so chunks of "
             f"{num_frames} frames would show nothing new. Try {later.num_frames}."
         )
     lengths = first.num_frames / card.fps, new_frames / later.fps
-    shots = len(prompts) if first.cut else 0 if continues else 1
     number = len(prompts) if seconds is None else _chunks_for(seconds, *lengths, shots, len(prompts))
     check_length(number)
     each = 1 if first.strategy == "naive" else first.candidates
@@ -206,7 +209,7 @@ def plan(
         first.model_copy(
             update={
                 "prompt": prompts[scene(index)],
-                "seed": first.seed + index * each,
+                "seed": first.seed if index == 0 else (first.seed + index * each) % SEEDS,
                 "cut": first.cut and (continues if index == 0 else scene(index) > scene(index - 1)),
                 "guide": first.guide if index == 0 else None,
                 "guide_prompt": first.guide_prompt if index == 0 else None,

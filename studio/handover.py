@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from studio.errors import InputError
@@ -40,11 +41,18 @@ def handed_over(request: ChunkRequest, card_of: Callable[[str], ModelCard]) -> C
         changes["negative_prompt"] = ""
     if card.family != first.family:
         changes["loras"] = ()
-    if not _legal(lambda: card.check_num_frames(request.num_frames)):
+    if not _legal(
+        partial(card.check_num_frames, request.num_frames), request.num_frames > card.prefix_frames
+    ):
         changes["num_frames"] = card.num_frames
-    if not _legal(lambda: card.check_size(request.height, request.width)):
+    if not _legal(partial(card.check_steps, request.num_inference_steps)):
+        changes["num_inference_steps"] = card.num_inference_steps
+    if not _legal(partial(card.check_guidance, request.guidance_scale)):
+        changes["guidance_scale"] = card.guidance_scale
+    if not _legal(partial(card.check_size, request.height, request.width)):
         changes |= {"height": card.height, "width": card.width}
-    return request.model_copy(update=changes)
+    made = request.model_copy(update=changes)
+    return made.model_copy(update={"preview_steps": min(made.preview_steps, made.num_inference_steps)})
 
 
 def handed_over_film(
@@ -63,9 +71,9 @@ def handed_over_film(
     ]
 
 
-def _legal(check: Callable[[], object]) -> bool:
+def _legal(check: Callable[[], object], also: bool = True) -> bool:
     try:
         check()
     except InputError:
         return False
-    return True
+    return also

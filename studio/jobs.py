@@ -18,11 +18,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-import psutil
-
 from studio.errors import CancelledError, InputError
 from studio.sentences import sentence_of
-from studio.store import JobRecord, Store
+from studio.store import JobRecord, Owner, Store
 from studio.timeline import new_id, now
 
 KEPT_DAYS = 30
@@ -112,7 +110,7 @@ class Jobs:
         self._queue: deque[_Job] = deque()
         self._thread: threading.Thread | None = None
         self._closed = False
-        self._owner = _owner()
+        self._owner = Owner(store.data_dir)
         self._mark_interrupted()
 
     def submit(self, kind: str, project_id: str | None, work: Callable[[JobHandle], None]) -> str:
@@ -127,7 +125,9 @@ class Jobs:
             InputError: if the studio is closing, the disk is full, or another process is at work on the
                 project.
         """
-        record = JobRecord(id=new_id(), kind=kind, project_id=project_id, owner=self._owner, created=now())
+        record = JobRecord(
+            id=new_id(), kind=kind, project_id=project_id, owner=self._owner.name, created=now()
+        )
         job = _Job(record, work, contextvars.copy_context())
         with self._changed:
             if self._closed:
@@ -231,6 +231,8 @@ class Jobs:
             thread = self._thread
         if thread is not None and thread is not threading.current_thread():
             thread.join(timeout)
+        if thread is None or not thread.is_alive():  # else its job goes on until the process ends
+            self._owner.close()
 
     # In the worker thread
 
@@ -325,11 +327,11 @@ class Jobs:
         record = self._store.load_job(job_id)
         if record is None:
             raise InputError("That job is not known any more. What it finished is in its project.")
-        return record if record.state in ENDED or _alive(record.owner) else _as_interrupted(record)
+        return record if record.state in ENDED or self._owner.alive(record.owner) else _as_interrupted(record)
 
     def _of_others(self, records: Sequence[JobRecord]) -> list[JobRecord]:
         """Those that belong to other living processes."""
-        return [each for each in records if each.id not in self._jobs and _alive(each.owner)]
+        return [each for each in records if each.id not in self._jobs and self._owner.alive(each.owner)]
 
     def _check_others(self, records: Sequence[JobRecord]) -> None:
         if self._of_others(records):
@@ -357,7 +359,7 @@ class Jobs:
 
     def _mark_interrupted(self) -> None:
         for record in self._store.load_jobs("queued", "running"):
-            if not _alive(record.owner):
+            if not self._owner.alive(record.owner):
                 self._store.save_job(_as_interrupted(record))
         self._store.forget_jobs(now() - timedelta(days=KEPT_DAYS))
 
@@ -375,17 +377,3 @@ def _as_interrupted(record: JobRecord) -> JobRecord:
     if record.state == "queued":
         error = f"The studio was closed before it began with this: {record.kind}. Press the button again."
     return record.model_copy(update={"state": "interrupted", "error": error, "finished": now()})
-
-
-def _owner() -> str:
-    """Who this process is: its number alone is given again, in a container even at every start."""
-    process = psutil.Process()
-    return f"{process.pid} {process.create_time():.0f}"
-
-
-def _alive(owner: str) -> bool:
-    try:
-        pid, created = owner.split()
-        return abs(psutil.Process(int(pid)).create_time() - float(created)) < 2.0
-    except (ValueError, psutil.Error):
-        return False

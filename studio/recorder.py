@@ -89,7 +89,7 @@ class Recorder:
         self._done, self._index, self._attempt = 0, 0, 0
         self._parent: str | None = None
         self._made: list[str] = []
-        self._steps: list[float] = []
+        self._steps: dict[bool, list[float]] = {}
         self._searching = False
         self.candidates: tuple[Candidate, ...] = ()
 
@@ -190,7 +190,7 @@ class Recorder:
             self._store.remove_media(self._project_id, [view.clip])
 
     def _step(self, step: Step) -> None:
-        self._steps.append(step.seconds)
+        self._steps.setdefault(step.together > 1, []).append(step.seconds)
         self._done += 1
         left = step.total - step.done  # more than expected where a suspended run is gone
         self._total = max(self._total, self._done + left)
@@ -207,6 +207,7 @@ class Recorder:
             preview=self._write_clip(rough.clip, "preview"),
             scores=rough.scores,
             rank=rough.rank,
+            problem=rough.problem,
         )
         replaced: list[str] = []
 
@@ -221,7 +222,10 @@ class Recorder:
         for key in replaced:
             self._worker.release(key)
         self._time("decode", rough.decode_seconds)
-        self._time("judge", rough.judge_seconds)
+        if rough.problem:
+            self._tell(f"candidate {len(self.candidates)} could not be judged. {rough.problem}")
+        else:
+            self._time("judge", rough.judge_seconds)
         self._time_steps()
 
     def _filled(self) -> Gallery:
@@ -307,12 +311,12 @@ class Recorder:
 
     def _time_steps(self) -> None:
         """Seconds of one network evaluation; a run's first step also encodes and warms up."""
-        steps = self._steps[1:] or self._steps
-        if steps:
-            request = self._task.request
-            passes = passes_per_step(request, self._worker.card(request.model).evaluations)
-            self._time("evaluation", median(steps) / passes)
-        self._steps = []
+        request = self._task.request
+        passes = passes_per_step(request, self._worker.card(request.model).evaluations)
+        for together, seconds in self._steps.items():
+            what = costs.TOGETHER if together else costs.ALONE
+            self._time(what, median(seconds[1:] or seconds) / passes)
+        self._steps = {}
 
     def _time(self, what: str, seconds: float) -> None:
         request = self._task.request

@@ -33,12 +33,18 @@ Advance = Callable[[Sequence[DenoisingRun], int], None]
 
 @dataclass(frozen=True)
 class Step:
-    """One more denoising step of the run of `seed` is done: `done` of `total`, in `seconds`."""
+    """One more denoising step of the run of `seed` is done: `done` of `total`.
+
+    Attributes:
+        seconds: what it took, its share of them if several runs went on together.
+        together: how many did.
+    """
 
     seed: int
     done: int
     total: int
     seconds: float = 0.0
+    together: int = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +58,7 @@ class Rough:
         scores, rank: what the judge said.
         run: suspended, to be carried on and closed by whoever takes it; None where the full run starts anew.
         decode_seconds, judge_seconds: what it took to decode and to score it.
+        problem: why it could not be scored; such a one is ranked last.
     """
 
     seed: int
@@ -62,6 +69,7 @@ class Rough:
     run: DenoisingRun | None = None
     decode_seconds: float = 0.0
     judge_seconds: float = 0.0
+    problem: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -280,7 +288,7 @@ def _advance(runs: Sequence[DenoisingRun], to_step: int, advance: Advance) -> It
         advance(runs, step)
         seconds = (time.perf_counter() - begun) / len(runs)
         for run in runs:
-            yield Step(run.seed, step, to_step, seconds)
+            yield Step(run.seed, step, to_step, seconds, len(runs))
 
 
 def _look(run: DenoisingRun, steps: int, judge: Judge, *, keep: bool) -> Rough:

@@ -122,7 +122,8 @@ class Studio:
     def cost(self, *requests: ChunkRequest, continues: bool = False, guarded: bool = False) -> Cost:
         """What segments will take, from timings measured on this machine; see `costs.film_cost`."""
         made = handed_over_film(requests, self.card, continues=continues)
-        return costs.film_cost(made, self.store.timing, self.card, guarded=guarded)
+        at_once = self.settings.at_once
+        return costs.film_cost(made, self.store.timing, self.card, guarded=guarded, at_once=at_once)
 
     def create_project(self, title: str = "", visitor: str = "") -> Project:
         """A new, empty project, of a visitor's where strangers share the studio.
@@ -352,20 +353,20 @@ class Studio:
         """
         return self.store.media_path(project_id, name)
 
-    def export(self, project_id: str, kind: str = "mp4") -> Path:
+    def export(self, project_id: str, kind: str = "mp4", to: Path | None = None) -> Path:
         """The film in a format: `mp4`, `webm`, `gif`, `frames` (a zip of stills), or `otioz` for editors.
 
-        It is made when its segments have changed.
+        It is made when its segments have changed. With `to` it is written there, and not kept here.
 
         Raises:
-            InputError: if the kind is unknown, or the film has no segment yet.
+            InputError: if the kind is unknown, the film has no segment yet, or a disk is full.
         """
         from studio.export import export
 
         project = self.store.load(project_id)
         if project.head is None:
             raise InputError("The film is empty. Make a chunk first.")
-        return export(project, self.store, kind)
+        return export(project, self.store, kind, to)
 
     def _warm(self) -> None:
         """Load the first model; why that failed is told by `ready` and by the first job."""
@@ -388,8 +389,7 @@ class Studio:
 
     def _idle(self, project_id: str) -> Project:
         """The project, if nothing runs for it."""
-        if self.jobs.active(project_id) is not None:
-            raise InputError("This project is still at work. Wait until it is done, or cancel it.")
+        checks.check_idle(self.jobs, project_id)
         return self.store.load(project_id)
 
     def _checked(self, project: Project, requests: Sequence[ChunkRequest]) -> list[ChunkRequest]:

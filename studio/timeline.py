@@ -99,6 +99,7 @@ class Candidate(Frozen):
         scores: one number a scorer, higher is better; e.g. `guide`, `prompt`, `motion`.
         rank: the number by which the gallery is ordered, best first.
         picked: whether its full run became a segment.
+        problem: why it could not be scored; empty if it was.
     """
 
     id: str = Field(default_factory=new_id)
@@ -108,6 +109,7 @@ class Candidate(Frozen):
     scores: dict[str, float] = Field(default_factory=dict)
     rank: float = 0.0
     picked: bool = False
+    problem: str = ""
 
 
 class Gallery(Frozen):

@@ -9,7 +9,8 @@ The only SQL of the studio is in this package.
 """
 
 from studio.store.media_files import disk_full
+from studio.store.owners import Owner
 from studio.store.records import JobRecord, ProjectSummary
 from studio.store.store import Store
 
-__all__ = ["JobRecord", "ProjectSummary", "Store", "disk_full"]
+__all__ = ["JobRecord", "Owner", "ProjectSummary", "Store", "disk_full"]

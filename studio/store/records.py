@@ -31,7 +31,7 @@ class JobRecord(Frozen):
         done, total: progress in steps; total is 0 while it is not known.
         message: what happens right now, or happened last.
         error: a sentence for the person; empty unless it failed or was interrupted.
-        owner: the process that runs it.
+        owner: name of who runs it; see `Owner`.
         created, started, finished: UTC.
     """
 

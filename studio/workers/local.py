@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections import OrderedDict
@@ -25,6 +26,7 @@ from studio import search
 from studio.checks import check_loras
 from studio.errors import CancelledError, InputError
 from studio.search import Decoded, Finished, Live, Rough, Step
+from studio.sentences import sentence_of
 from studio.settings import Settings
 from studio.timeline import LoraChoice
 from studio.workers.contract import Task
@@ -214,11 +216,13 @@ class LocalWorker:
         """Make the candidates of a task; see `Worker.search`."""
         with self._device:
             model, session = self._open(task)
-            shown: dict[Clip, Clip] = {}
+            shown: dict[Clip, tuple[Clip, str]] = {}
 
             def judge(clip: Clip) -> tuple[dict[str, float], float]:
-                shown[clip] = _as_shown(task, session.conditioning, clip)
-                return self._judge(session.conditioning, shown[clip])
+                seen = _as_shown(task, session.conditioning, clip)
+                scores, rank, problem = self._judged(session.conditioning, seen)
+                shown[clip] = seen, problem
+                return scores, rank
 
             begin = partial(model.begin, session.conditioning)
             found = search.candidates(
@@ -229,7 +233,8 @@ class LocalWorker:
                     if event.run is not None:
                         session.runs[event.seed] = event.run
                     self._decode_seconds[_size(task)] = event.decode_seconds
-                    event = replace(event, run=None, clip=shown.pop(event.clip))  # noqa: PLW2901
+                    clip, problem = shown.pop(event.clip)
+                    event = replace(event, run=None, clip=clip, problem=problem)  # noqa: PLW2901
                 yield event
 
     def finish(self, task: Task, seed: int) -> Generator[Step | Live | Decoded | Finished, None, None]:
@@ -245,7 +250,7 @@ class LocalWorker:
                         clip = _as_shown(task, session.conditioning, event.clip)
                         guides = session.conditioning.num_guide_frames
                         yield Decoded(seed, clip, guides)
-                        scores = self._scores(session.conditioning, clip)
+                        scores = self._judged(session.conditioning, clip)[0]
                         event = replace(event, clip=clip, scores=scores, num_guide_frames=guides)  # noqa: PLW2901
                     yield event
             except GeneratorExit:  # cancelled: a suspended run stays where it is
@@ -336,13 +341,13 @@ class LocalWorker:
                 scores[scorer.name] = float(value)
         return scores, float(rank(scores, conditioning.guide is not None))
 
-    def _scores(self, conditioning: Conditioning, clip: Clip) -> dict[str, float]:
-        """The scores of a finished clip; none where judging fails: the run is paid for."""
+    def _judged(self, conditioning: Conditioning, clip: Clip) -> tuple[dict[str, float], float, str]:
+        """Scores and rank, or none, the last place and why: the clip is paid for, whoever can judge it."""
         try:
-            return self._judge(conditioning, clip)[0]
-        except Exception:
-            _LOG.warning("a finished clip could not be judged", exc_info=True)
-            return {}
+            return *self._judge(conditioning, clip), ""
+        except Exception as error:
+            _LOG.warning("a clip could not be judged", exc_info=True)
+            return {}, -math.inf, sentence_of(error)
 
     def _look(self, size: tuple[str, int, int, int], run: DenoisingRun, since: float) -> Clip | None:
         """What a run is at, or None: nothing in short waits, nor where looking fails."""

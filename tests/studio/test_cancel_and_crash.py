@@ -10,6 +10,7 @@ import pytest
 
 from studio import media
 from studio.errors import InputError
+from studio.terminal import candidate_line
 from studio.timeline import with_gallery
 from tests.studio import samples
 from tests.studio.test_studio import made, picked, searched
@@ -255,3 +256,24 @@ def test_a_chunk_that_cannot_be_judged_is_kept_without_scores(studio, request_, 
     monkeypatch.setattr(studio.worker._scorers[0], "score", broken)
     (segment,) = picked(studio, before).branch()
     assert segment.scores == {}
+
+
+def test_a_candidate_that_cannot_be_judged_is_kept_as_the_last_one_and_says_why(
+    studio, request_, monkeypatch
+):
+    studio.load(request_.model)
+    score, judged = studio.worker._scorers[0].score, []
+
+    def broken_once(*inputs):
+        judged.append(inputs)
+        if len(judged) == 1:
+            raise MemoryError
+        return score(*inputs)
+
+    monkeypatch.setattr(studio.worker._scorers[0], "score", broken_once)
+    project = searched(studio, request_)
+    *others, last = project.gallery.ranked()
+    assert len(others) == request_.candidates - 1
+    assert (last.seed, last.scores) == (request_.seed, {})
+    assert "memory did not suffice" in last.problem
+    assert "could not be judged. The memory" in candidate_line(last, 1)

@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,12 +20,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from studio.cli import _copy, main
+from studio.cli import main
 from studio.errors import InputError
 from studio.media import count_frames, read_frames, read_info
 from studio.store import Store
-from studio.terminal import segment_line
-from studio.timeline import Project
+from studio.terminal import News, segment_line
+from studio.timeline import Project, with_head, with_segment
 from tests.studio import samples
 
 ROOT = Path(__file__).parents[2]
@@ -220,6 +221,17 @@ def test_a_mistyped_file_is_told_before_the_model_is_loaded(told, settings, monk
     assert Store(settings.data_dir).list() == []
 
 
+def test_a_project_at_work_is_told_before_the_model_is_loaded(told, studio, monkeypatch):
+    project, loaded, go_on = studio.create_project(), [], threading.Event()
+    monkeypatch.setattr("studio.cli._load", lambda *which: loaded.append(which))
+    studio.jobs.submit("make", project.id, lambda handle: go_on.wait())
+    code, said = told("extend", project.id, "a fox", "--guide", str(PICTURE))
+    go_on.set()
+    assert (code, loaded) == (2, [])
+    assert "still at work" in said
+    assert not studio.store.media_dir(project.id).exists()
+
+
 def test_a_setting_that_cannot_be_used_is_a_sentence(told):
     code, said = told("projects", STUDIO_PORT="80000000")
     assert code == 2
@@ -366,6 +378,7 @@ def test_a_new_shot_begins_with_an_image_and_is_not_asked_for_again(made: Made) 
 def test_a_film_that_cannot_be_copied_leaves_the_file_of_that_name_as_it_was(studio, tmp_path, monkeypatch):
     project, output = samples.project_with_clips(studio.store), tmp_path / "fox.mp4"
     output.write_text("another film")
+    studio.export(project.id)
 
     def full(source, to):
         to.write_bytes(source.read_bytes()[:100])
@@ -373,9 +386,34 @@ def test_a_film_that_cannot_be_copied_leaves_the_file_of_that_name_as_it_was(stu
 
     monkeypatch.setattr(shutil, "copyfile", full)
     with pytest.raises(InputError, match="No space left on device"):
-        _copy(studio, project.id, output)
+        studio.export(project.id, to=output)
     assert output.read_text() == "another film"
     assert [path.name for path in tmp_path.glob("*.mp4")] + [*tmp_path.glob("unfinished-*")] == ["fox.mp4"]
+
+
+def test_attempts_that_lose_to_the_drift_guard_are_told_too(studio):
+    before = samples.project(2)
+    studio.store.save(before)
+    news = News(studio, before.id)
+    kept, lost = samples.segment(before.head), samples.segment(before.head, seed=12)
+    studio.store.save(with_head(with_segment(with_segment(before, kept), lost), kept.id))
+    told = [line for line in news.lines() if "candidate" not in line]
+    assert ["  ".join(line.split("  ")[:3]) for line in told] == [
+        "chunk 3  1.5 s  seed 9",
+        "chunk 3, attempt 2  1.5 s  seed 12",
+    ]
+
+
+def test_a_project_is_not_read_at_every_step(studio):
+    at = [0.0]
+    before = samples.project(1)
+    studio.store.save(before)
+    news = News(studio, before.id, clock=lambda: at[0])
+    assert news.now_and_then() == []
+    studio.store.save(with_segment(before, samples.segment(before.head)))
+    assert news.now_and_then() == []
+    at[0] = 1.0
+    assert news.now_and_then()[-1].startswith("chunk 2")
 
 
 def test_a_finished_chunk_is_told_with_the_likeness_that_the_drift_guard_goes_by():

@@ -6,6 +6,7 @@ import pytest
 
 from models.catalog import card
 from studio import costs
+from studio.studio import Studio
 from studio.timeline import ChunkRequest
 from tests.studio.test_studio import made
 
@@ -72,6 +73,27 @@ def test_the_timings_of_a_film_are_asked_for_once():
 def test_some_models_evaluate_their_network_more_often_or_less_in_a_step(model, guidance, passes):
     request = REQUEST.model_copy(update={"model": model, "strategy": "naive", "guidance_scale": guidance})
     assert costs.film_cost([request], unknown, card).evaluations == 20 * passes
+
+
+def test_candidates_that_go_on_together_cost_what_they_cost_together_and_the_full_run_what_it_does_alone():
+    def timing(model: str, key: str) -> float | None:
+        return {**MEASURED, "evaluation together 256x256x17": 0.02}.get(key)
+
+    cost = costs.cost(REQUEST, timing, at_once=4)
+    assert cost.preview_seconds == pytest.approx(4 * 4 * 2 * 0.02 + 4 * (0.5 + 0.1))
+    assert cost.seconds - cost.preview_seconds == pytest.approx(20 * 2 * 0.1 + 0.5 + 0.1)
+    assert costs.cost(REQUEST, timing) == costs.cost(REQUEST, measured)
+
+
+def test_what_candidates_take_together_is_not_taken_for_what_the_full_run_takes(settings, request_):
+    with Studio(settings.model_copy(update={"at_once": 3})) as studio:
+        project = studio.create_project()
+        studio.wait(studio.search(project.id, request_))
+        measured = {what: studio.store.timing("pocket", costs.key(what, request_)) for what in
+                    (costs.ALONE, costs.TOGETHER)}  # fmt: skip
+        assert measured[costs.ALONE] is None
+        assert measured[costs.TOGETHER] is not None
+        assert studio.cost(request_).seconds is not None  # the nearest that is known
 
 
 def test_a_run_leaves_its_timings_for_the_next_cost(studio, request_):

@@ -138,6 +138,15 @@ def test_a_disk_that_is_nearly_full_is_told_before_anything_is_written(tmp_path)
     assert len(list(greedy.media_dir(project.id).iterdir())) == 1
 
 
+@pytest.mark.parametrize("kind", export.KINDS)
+def test_a_film_is_written_to_another_disk_where_the_studio_s_own_is_full(tmp_path, kind):
+    project = samples.project_with_clips(Store(tmp_path), 1)
+    full, output = Store(tmp_path, min_free_mb=10**9), tmp_path / "holiday"
+    assert export.export(project, full, kind, output) == output
+    assert output.stat().st_size > 0
+    assert len(list(full.media_dir(project.id).iterdir())) == 1
+
+
 # Films that have given way
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from models.catalog import card
+from studio.checks import MAX_CANDIDATES, MAX_SEED
 from studio.errors import InputError
 from studio.extend import plan
 from studio.timeline import ChunkRequest
@@ -22,6 +23,15 @@ def test_a_length_is_rounded_up_to_whole_chunks(seconds, chunks):
     assert len(plan(FIRST, ["a"], POCKET, seconds=seconds)) == chunks
 
 
+def test_chunks_that_only_repeat_what_was_are_refused_where_a_film_goes_on_and_made_where_one_begins():
+    still = FIRST.model_copy(update={"num_frames": 5})
+    assert len(plan(still, ["a"], POCKET)) == 1
+    assert len(plan(still.model_copy(update={"cut": True}), ["a", "b"], POCKET)) == 2
+    for going_on in ({"continues": True}, {"seconds": 8}):
+        with pytest.raises(InputError, match="nothing new"):
+            plan(still, ["a"], POCKET, **going_on)
+
+
 def test_a_film_that_goes_on_has_new_frames_only():
     assert len(plan(FIRST, ["a"], POCKET, seconds=24 / 8, continues=True)) == 2
 
@@ -35,6 +45,11 @@ def test_no_two_chunks_draw_the_same_noise():
     requests = plan(FIRST, ["a"], POCKET, seconds=8)
     seeds = [request.seed + j for request in requests for j in range(request.candidates)]
     assert len(set(seeds)) == len(seeds)
+
+
+def test_a_film_may_begin_with_the_last_seed_of_all():
+    first = FIRST.model_copy(update={"seed": MAX_SEED - MAX_CANDIDATES})
+    assert [each.seed for each in plan(first, ["a", "b", "c"], POCKET)] == [first.seed, 3, 7]
 
 
 def test_the_guide_is_for_the_first_chunk():

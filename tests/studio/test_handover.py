@@ -6,6 +6,7 @@ import pytest
 
 from models.catalog import card as pocket
 from studio.autopilot import film
+from studio.checks import check_request
 from studio.handover import continuing_card, handed_over, handed_over_film
 from studio.timeline import ChunkRequest, LoraChoice
 
@@ -58,6 +59,30 @@ def test_a_size_that_the_partner_cannot_draw_becomes_its_own():
     cards = {**CARDS, "partner": dataclasses.replace(PARTNER, size_multiple=128)}
     made = handed_over(REQUEST, cards.__getitem__)
     assert (made.height, made.width) == (PARTNER.height, PARTNER.width)
+
+
+@pytest.mark.parametrize(
+    ("asked", "limits", "made"),
+    [
+        (
+            {"num_frames": 13},
+            {"prefix_frames": 17},
+            {"num_frames": 25},
+        ),  # it would only repeat the film's end
+        ({"num_inference_steps": 12}, {"max_steps": 8, "num_inference_steps": 8}, {"num_inference_steps": 8}),
+        (
+            {"preview_steps": 18},
+            {"num_inference_steps": 10},
+            {"num_inference_steps": 10, "preview_steps": 10},
+        ),
+        ({"guidance_scale": 9.0}, {"takes_guidance": False}, {"guidance_scale": 6.0}),
+    ],
+)
+def test_what_is_not_legal_for_the_partner_becomes_what_is(asked, limits, made):
+    cards = {**CARDS, "partner": dataclasses.replace(PARTNER, **limits)}
+    request = handed_over(REQUEST.model_copy(update=asked), cards.__getitem__)
+    assert {name: getattr(request, name) for name in made} == made
+    check_request(cards["partner"], request, continues=True)
 
 
 @pytest.mark.parametrize("name", ["partner"])

@@ -9,6 +9,7 @@ import textwrap
 import threading
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 
@@ -351,6 +352,44 @@ def test_the_job_of_a_process_that_is_gone_does_not_keep_others_from_its_project
     store.save_job(JobRecord(id="gone", kind="search", project_id="p", state="running", created=now()))
     assert jobs.active("p") is None
     assert jobs.wait(jobs.submit("pick", "p", nothing), SOON).state == "done"
+
+
+def test_a_job_of_another_machine_over_the_same_folder_is_left_alone(store, monkeypatch):
+    def unknown_here(*number):
+        raise psutil.NoSuchProcess(*number)
+
+    running, gate = Jobs(store), Gate()
+    job_id = running.submit("search", "p", gate)
+    assert gate.begun.wait(SOON)
+    monkeypatch.setattr(psutil, "Process", unknown_here)
+    other = Jobs(store)
+    assert other.active("p").id == job_id
+    gate.open.set()
+    assert other.wait(job_id, SOON).state == "done"
+    other.close()
+    running.close()
+
+
+def test_a_job_whose_process_ended_is_not_taken_for_one_of_a_process_of_the_same_number(jobs, store):
+    here = psutil.Process()
+    owner = f"{here.pid} {here.create_time():.0f}"
+    store.save_job(
+        JobRecord(id="gone", kind="pick", project_id="p", state="running", owner=owner, created=now())
+    )
+    assert jobs.view("gone").state == "interrupted"
+    assert jobs.active("p") is None
+
+
+def test_nothing_is_left_of_who_worked_over_a_folder_whether_closed_or_ended_by_a_crash(store):
+    owners = store.data_dir / "owners"
+    owners.mkdir()
+    crashed = owners / f"{'0' * 32}.lock"
+    crashed.touch()
+    os.utime(crashed, (0, 0))
+    first, second = Jobs(store), Jobs(store)
+    first.close()
+    second.close()
+    assert list(owners.iterdir()) == []
 
 
 def test_a_disk_that_is_full_does_not_stop_the_work(jobs, store, monkeypatch):
