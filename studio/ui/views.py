@@ -90,6 +90,11 @@ def model_of(project: Project | None) -> str:
     return project.segment(project.head).request.model if project.head else ""
 
 
+def unjudged(problem: str) -> list[View]:
+    """What stands in place of a candidate's scores if it has none for a reason."""
+    return [{"name": "not judged", "text": "–", "share": 0.0, "meaning": problem}] if problem else []
+
+
 def gallery_view(seen: Look) -> View:
     """The candidates best first, with places for those that are still to come."""
     job, gallery = seen.job, seen.gallery
@@ -108,7 +113,11 @@ def gallery_view(seen: Look) -> View:
     return {
         "id": gallery.id if gallery else "coming",
         "items": [
-            {"key": each.id, "clip": seen.url(each.preview), "scores": scores(each.scores, best, meanings)}
+            {
+                "key": each.id,
+                "clip": seen.url(each.preview),
+                "scores": scores(each.scores, best, meanings) or unjudged(each.problem),
+            }
             for each in candidates
         ],
         "waiting": waiting,

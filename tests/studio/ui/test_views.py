@@ -85,6 +85,15 @@ def test_the_gallery_shows_the_best_first_and_keeps_places_for_those_to_come() -
     assert view["waiting"] == 1
 
 
+def test_a_candidate_that_could_not_be_judged_says_why_in_place_of_its_scores() -> None:
+    waiting = gallery(0.4)
+    problem = "The memory did not suffice."
+    unscored = waiting.candidates[0].model_copy(update={"scores": {}, "problem": problem})
+    seen = look(with_gallery(Project(), waiting.model_copy(update={"candidates": (unscored,)})))
+    (score,) = views.gallery_view(seen)["items"][0]["scores"]
+    assert (score["name"], score["meaning"]) == ("not judged", problem)
+
+
 def test_a_person_reads_likeness_for_the_score_against_the_guide_frame() -> None:
     assert views.scores({"guide": 0.5}, {"guide": 0.5})[0]["name"] == "likeness"
     assert ("Likeness", "0.91") in views.facts(segment("a fox"))
