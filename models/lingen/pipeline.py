@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +18,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from models.lingen.embeds import Embeds, beyond, spread, with_mask
 from models.lingen.given import place
 from models.lingen.pipeline_output import LinGenPipelineOutput
+from models.lingen.stepping import Generators, check_scheduler, stepped
 from models.lingen.transformer import LinGenTransformer3DModel
 from models.lingen.upscaler import VideoUpscaler
 
@@ -179,11 +179,7 @@ class LinGenPipeline(DiffusionPipeline):
                 f"`video_latents` must be {latent[0]}x{latent[1]} for {height}x{width} pixels, but have the "
                 f"shape {tuple(video_latents.shape)}."
             )
-        if "sigmas" not in inspect.signature(self.scheduler.set_timesteps).parameters:
-            raise ValueError(
-                f"{type(self.scheduler).__name__} takes no sigmas of its own. Use a "
-                "FlowMatchEulerDiscreteScheduler."
-            )
+        check_scheduler(self.scheduler)
         unknown = set(callback_on_step_end_tensor_inputs) - set(self._callback_tensor_inputs)
         if unknown:
             raise ValueError(
@@ -217,7 +213,7 @@ class LinGenPipeline(DiffusionPipeline):
         height: int,
         width: int,
         num_frames: int,
-        generator: torch.Generator | list[torch.Generator] | None,
+        generator: Generators,
         latents: Tensor | None = None,
     ) -> Tensor:
         """Initial noise [B, C, F, h, w] in float32; with a list of generators, each element is its own."""
@@ -312,7 +308,7 @@ class LinGenPipeline(DiffusionPipeline):
         num_inference_steps: int = 8,
         guidance_scale: float = 1.0,
         num_videos_per_prompt: int = 1,
-        generator: torch.Generator | list[torch.Generator] | None = None,
+        generator: Generators = None,
         latents: Tensor | None = None,
         prompt_embeds: Tensor | None = None,
         prompt_attention_mask: Tensor | None = None,
@@ -353,7 +349,7 @@ class LinGenPipeline(DiffusionPipeline):
         known, mask = self.prepare_condition(noise, image, video, last_image, height, width, video_latents)
         latents = noise * (1 - mask) + known * mask
         self._begin_schedule(num_inference_steps)
-        latents = self._denoise(latents, mask, embeds, negative, callback_on_step_end, wanted)
+        latents = self._denoise(latents, mask, embeds, negative, callback_on_step_end, wanted, generator)
         frames = self._finished(latents, output_type)
         self.maybe_free_model_hooks()
         return LinGenPipelineOutput(frames=frames) if return_dict else (frames,)
@@ -377,6 +373,7 @@ class LinGenPipeline(DiffusionPipeline):
         negative: Embeds,
         callback: Any,
         wanted: list[str],
+        generator: Generators,
     ) -> Tensor:
         """All steps of the scheduler, or those until an interrupt."""
         timesteps = self.scheduler.timesteps
@@ -386,7 +383,7 @@ class LinGenPipeline(DiffusionPipeline):
                 if self.interrupt:
                     continue
                 velocity = self._predict(latents, timestep, mask, embeds, negative)
-                latents = self.scheduler.step(velocity, timestep, latents, return_dict=False)[0]
+                latents = stepped(self.scheduler, velocity, timestep, latents, mask, generator)
                 if callback is not None:
                     values = (latents, embeds[0], negative[0])
                     tensors = dict(zip(self._callback_tensor_inputs, values, strict=True))

@@ -3,7 +3,13 @@ from typing import ClassVar
 import numpy as np
 import pytest
 import torch
-from diffusers import DDIMScheduler, DiffusionPipeline, UniPCMultistepScheduler
+from diffusers import (
+    DDIMScheduler,
+    DiffusionPipeline,
+    FlowMatchEulerDiscreteScheduler,
+    FlowMatchLCMScheduler,
+    UniPCMultistepScheduler,
+)
 from diffusers.callbacks import PipelineCallback
 from PIL import Image
 
@@ -185,6 +191,24 @@ def test_another_scheduler_that_takes_sigmas_serves(folder, pipe):
     other.scheduler = DDIMScheduler()
     with pytest.raises(ValueError, match="takes no sigmas"):
         other("a cat", **SMALL)
+
+
+@pytest.mark.parametrize(
+    "scheduler",
+    [
+        FlowMatchEulerDiscreteScheduler(stochastic_sampling=True),
+        FlowMatchLCMScheduler(),
+        UniPCMultistepScheduler(prediction_type="flow_prediction", use_flow_sigmas=True),
+    ],
+    ids=["stochastic Euler", "LCM", "UniPC"],
+)
+def test_whatever_the_scheduler_given_frames_stay_and_the_seed_decides_the_rest(pipe, scheduler):
+    other = LinGenPipeline(**{**pipe.components, "scheduler": scheduler})
+    other.set_progress_bar_config(disable=True)
+    made = [other("a cat", image=picture(), **SMALL, generator=noise(0)).frames for _ in range(2)]
+    assert torch.equal(*made)
+    pixels = other.video_processor.preprocess(picture(), 32, 32)[:, :, None]
+    assert torch.equal(made[0][:, :, :1], other.encode_video(pixels))
 
 
 @pytest.mark.parametrize("steps", [1, 2, 5])
