@@ -188,10 +188,12 @@ class LinGenPipeline(DiffusionPipeline):
 
     def encode_video(self, pixels: Tensor) -> Tensor:
         """Pixels [B, 3, T, H, W] in -1..1 -> normalised latents [B, C, F, h, w]; no randomness."""
-        pixels = pixels.to(self._execution_device, self.vae.dtype)
+        pixels = pixels.to(self._execution_device, torch.float32)
         if self.enlarged > 1:
-            pixels = avg_pool3d(pixels, (1, self.enlarged, self.enlarged))
-        latents = self.vae.encode(pixels).latent_dist.mode().float()
+            pixels = avg_pool3d(
+                pixels, (1, self.enlarged, self.enlarged)
+            )  # 32 bits: a CPU knows no others here
+        latents = self.vae.encode(pixels.to(self.vae.dtype)).latent_dist.mode().float()
         mean, std = self._latent_statistics(latents)
         return (latents - mean) * self.vae.config.scaling_factor / std
 

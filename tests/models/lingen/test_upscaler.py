@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch.nn import functional as F
 
 from models.lingen import LinGenPipeline, VideoUpscaler
@@ -86,6 +87,15 @@ def test_a_film_goes_on_from_large_frames_as_from_their_mean_of_four_pixels(pipe
     torch.testing.assert_close(
         pipe.encode_video(large), plain.encode_video(F.avg_pool3d(large, (1, 2, 2))), rtol=1e-4, atol=1e-4
     )
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_in_16_bits_a_film_goes_on_from_an_image_on_a_cpu_too(pipe, tmp_path, dtype):
+    pipe.save_pretrained(tmp_path)
+    half = LinGenPipeline.from_pretrained(tmp_path, torch_dtype=dtype)
+    half.set_progress_bar_config(disable=True)
+    picture = Image.new("RGB", (64, 64), "orange")
+    assert np.isfinite(half("a cat", image=picture, **CALL, generator=noise()).frames).all()
 
 
 def test_the_folder_keeps_the_upscaler(pipe, tmp_path):
