@@ -1,8 +1,21 @@
-"""Latent frames that are given and not made."""
+"""Frames that are given and not made: as pictures, and as latent frames."""
 
 from __future__ import annotations
 
+from typing import Any
+
+from PIL import Image
 from torch import Tensor
+
+
+def in_rgb(pictures: Any) -> Any:
+    """PIL images, or nested lists of them, with three channels; arrays and tensors as they are.
+
+    To be done before they are scaled: PIL scales a palette's numbers by leaving some out.
+    """
+    if isinstance(pictures, Image.Image):
+        return pictures.convert("RGB")
+    return [in_rgb(each) for each in pictures] if isinstance(pictures, (list, tuple)) else pictures
 
 
 def place(known: Tensor, mask: Tensor, latents: Tensor, first: int) -> None:

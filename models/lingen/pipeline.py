@@ -16,7 +16,7 @@ from torch.nn.functional import avg_pool3d
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from models.lingen.embeds import Embeds, beyond, spread, with_mask
-from models.lingen.given import place
+from models.lingen.given import in_rgb, place
 from models.lingen.pipeline_output import LinGenPipelineOutput
 from models.lingen.stepping import Generators, check_scheduler, stepped
 from models.lingen.transformer import LinGenTransformer3DModel
@@ -254,10 +254,10 @@ class LinGenPipeline(DiffusionPipeline):
         known, mask = torch.zeros_like(noise), torch.zeros(1, 1, noise.shape[2], 1, 1, device=noise.device)
         ratio, frames = self.temporal_ratio, noise.shape[2]
         if image is not None:
-            pixels = self.video_processor.preprocess(image, height, width)[:, :, None]
+            pixels = self.video_processor.preprocess(in_rgb(image), height, width)[:, :, None]
             place(known, mask, self.encode_video(pixels), 0)
         if video is not None:
-            pixels = self.video_processor.preprocess_video(video, height, width)
+            pixels = self.video_processor.preprocess_video(in_rgb(video), height, width)
             length = (pixels.shape[2] - 1) // ratio * ratio + 1
             if (length - 1) // ratio + 1 >= frames:
                 raise ValueError(
@@ -272,7 +272,7 @@ class LinGenPipeline(DiffusionPipeline):
         if last_image is not None:
             if mask[:, :, -1].any() or frames == 1:
                 raise ValueError("`last_image` needs a last latent frame of its own. Raise `num_frames`.")
-            pixels = self.video_processor.preprocess(last_image, height, width)[:, :, None]
+            pixels = self.video_processor.preprocess(in_rgb(last_image), height, width)[:, :, None]
             still = self.encode_video(pixels.repeat(1, 1, 2 * ratio + 1, 1, 1))[:, :, -1:]
             place(known, mask, still, frames - 1)
         return known, mask

@@ -87,6 +87,16 @@ def test_an_image_is_held_exactly_and_steers_the_rest(pipe):
     assert not torch.allclose(guided[:, :, 1:], free[:, :, 1:])
 
 
+@pytest.mark.parametrize("mode", ["RGBA", "L", "LA", "P", "1"])
+def test_an_image_of_any_mode_is_taken_as_the_same_in_rgb(pipe, mode):
+    image = picture().convert(mode)
+    call = {**SMALL, "num_inference_steps": 1}
+    given = pipe("a cat", image=image, last_image=image, **call, generator=noise(0)).frames
+    plain = image.convert("RGB")
+    same = pipe("a cat", image=plain, last_image=plain, **call, generator=noise(0)).frames
+    torch.testing.assert_close(given, same, rtol=0, atol=0)
+
+
 def test_a_video_gives_its_first_4n_plus_1_frames(pipe):
     video = [picture(value) for value in (10, 60, 110, 160, 210, 255, 0)]
     continued = pipe("a cat", video=video, **SMALL, generator=noise(0)).frames
