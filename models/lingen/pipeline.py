@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool3d
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from models.lingen.embeds import Embeds, beyond, spread, with_mask
+from models.lingen.embeds import Embeds, beyond, one_batch, spread, with_mask
 from models.lingen.given import in_rgb, place
 from models.lingen.pipeline_output import LinGenPipelineOutput
 from models.lingen.stepping import Generators, check_scheduler, stepped
@@ -55,7 +55,7 @@ class LinGenPipeline(DiffusionPipeline):
         generator: on the CPU for the same noise on every device; a list gives each video its own.
         latents: initial noise instead, [B, C, F, h, w].
         prompt_embeds, prompt_attention_mask, negative_prompt_embeds, negative_prompt_attention_mask: from
-            `encode_prompt`, one a prompt, instead of text.
+            `encode_prompt`, one a prompt, instead of text; of any length and number format.
         output_type: `pil`, `np`, `pt` or `latent`; see `LinGenPipelineOutput`.
         return_dict: False for a plain tuple.
         callback_on_step_end: called after each step with the pipeline, step, timestep and tensors; what it
@@ -282,13 +282,11 @@ class LinGenPipeline(DiffusionPipeline):
     ) -> Tensor:
         """The velocity after guidance, zero at known frames so that no scheduler moves them."""
         guided = self.do_classifier_free_guidance
-        states, states_mask = embeds
-        if guided:
-            states, states_mask = torch.cat([negative[0], states]), torch.cat([negative[1], states_mask])
+        states, states_mask = one_batch(negative, embeds) if guided else embeds
         frames = (timestep * (1 - mask)).flatten().expand(states.shape[0], -1)  # [B or 2B, F]
-        model_input = torch.cat([latents, latents]) if guided else latents
+        model_input = (torch.cat([latents, latents]) if guided else latents).to(self.transformer.dtype)
         velocity = self.transformer(
-            model_input.to(self.transformer.dtype), frames, states, states_mask, return_dict=False
+            model_input, frames, states.to(model_input), states_mask.to(model_input.device), return_dict=False
         )[0].float()
         if guided:
             unconditional, conditional = velocity.chunk(2)

@@ -138,6 +138,26 @@ def test_embeddings_of_one_prompt_make_several_videos(pipe):
     torch.testing.assert_close(given, same, rtol=0, atol=0)
 
 
+def test_embeddings_without_padding_are_guided_from_an_empty_prompt_that_has_some(pipe):
+    states, mask = pipe.encode_prompt("a cat")
+    call = {**SMALL, "guidance_scale": 2.0}
+    padded = pipe(prompt_embeds=states, prompt_attention_mask=mask, **call, generator=noise(0)).frames
+    short = int(mask.sum())
+    same = pipe(prompt_embeds=states[:, :short], **call, generator=noise(0)).frames
+    torch.testing.assert_close(same, padded)
+
+
+def test_embeddings_in_32_bits_serve_a_network_in_16(folder, pipe):
+    half = LinGenPipeline.from_pretrained(folder, torch_dtype=torch.bfloat16)
+    half.set_progress_bar_config(disable=True)
+    states, mask = pipe.encode_prompt("a cat")
+    given = half(prompt_embeds=states.float(), prompt_attention_mask=mask, **SMALL, generator=noise(0)).frames
+    rounded = half(
+        prompt_embeds=states.bfloat16(), prompt_attention_mask=mask, **SMALL, generator=noise(0)
+    ).frames
+    torch.testing.assert_close(given, rounded, rtol=0, atol=0)
+
+
 def test_what_a_long_prompt_loses_is_told(pipe, caplog):
     words = " ".join(["cat"] * 40)
     with caplog.at_level("WARNING"):
