@@ -65,6 +65,13 @@ def test_a_batch_of_clips_that_turn_says_which_frames_come_before(encoded, tmp_p
     assert data.draw("clips", rng()).known is None
 
 
+def test_more_processes_than_clips_in_a_batch_see_one_clip_each(encoded, tmp_path):
+    tiny_lingen(tmp_path)
+    clips = {"clips": load_latents(encoded, "clips")}
+    data = TrainingSet(clips, tmp_path, GeneratorSettings(clips=2))
+    assert [len(data.draw("clips", rng(), shares).clean) for shares in (1, 2, 3)] == [2, 1, 1]
+
+
 @pytest.mark.parametrize("settings", [{"turns": 1.0}, {"turns": 0.0}])
 def test_turns_are_seen_as_often_as_the_settings_say(encoded, tmp_path, tiny_config, settings, monkeypatch):
     tiny_lingen(tmp_path / "pocket")
