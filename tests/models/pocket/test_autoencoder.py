@@ -113,6 +113,15 @@ def test_training_can_begin_with_published_weights(tmp_path: Path) -> None:
     assert torch.equal(weights, same)
 
 
+@pytest.mark.usefixtures("tiny")
+def test_a_training_that_is_carried_on_records_what_it_began_with_not_itself(tmp_path: Path) -> None:
+    out = train(tmp_path / "vae", tmp_path / "first", 1, SETTINGS, max_steps=1, threads=1)
+    for steps in (2, 3):
+        train(out, tmp_path / "second", 1, SETTINGS, max_steps=steps, threads=1, start_from=out)
+    record = json.loads((out / "training.json").read_text())
+    assert (record["steps"], record["before"]["steps"]) == (3, 1)
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("tiny")
 def test_two_processes_train_one_autoencoder_and_carry_on(tmp_path: Path) -> None:
