@@ -165,7 +165,7 @@ class LinGenPipeline(DiffusionPipeline):
             raise ValueError(
                 f"`output_type` must be one of {', '.join(OUTPUT_TYPES)}, but is {output_type!r}."
             )
-        if (prompt is None) == (prompt_embeds is None):
+        if (prompt is None or prompt == []) == (prompt_embeds is None):
             raise ValueError("Give either `prompt` or `prompt_embeds` with `prompt_attention_mask`.")
         if prompt is not None and not isinstance(prompt, (str, list)):
             raise ValueError(
@@ -173,11 +173,13 @@ class LinGenPipeline(DiffusionPipeline):
             )
         if sum(given is not None for given in (image, video, video_latents)) > 1:
             raise ValueError("Give `image` (the first frame), `video` or `video_latents`, not several.")
-        latent = (height // self.spatial_ratio, width // self.spatial_ratio)
-        if video_latents is not None and tuple(video_latents.shape[3:]) != latent:
+        rows, columns = height // self.spatial_ratio, width // self.spatial_ratio
+        channels = self.transformer.config.in_channels
+        shape = () if video_latents is None else tuple(video_latents.shape)
+        if video_latents is not None and (shape[1:2], shape[3:]) != ((channels,), (rows, columns)):
             raise ValueError(
-                f"`video_latents` must be {latent[0]}x{latent[1]} for {height}x{width} pixels, but have the "
-                f"shape {tuple(video_latents.shape)}."
+                f"`video_latents` must have {channels} channels and be {rows}x{columns} for {height}x{width} "
+                f"pixels, but have the shape {shape}."
             )
         check_scheduler(self.scheduler)
         unknown = set(callback_on_step_end_tensor_inputs) - set(self._callback_tensor_inputs)
