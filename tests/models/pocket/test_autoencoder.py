@@ -19,7 +19,7 @@ from models.pocket.autoencoder import (
 )
 from models.pocket.muon import Muon, orthogonalized
 from models.pocket.train_autoencoder import AutoencoderSettings, training_loss
-from models.pocket.training import Progress
+from models.pocket.training import Progress, log_line, read_log
 
 TINY = {"block_out_channels": (8, 8, 16), "decoder_block_out_channels": (8, 8, 16)}
 SETTINGS = AutoencoderSettings(
@@ -137,6 +137,15 @@ def test_the_learning_rate_warms_up_and_ends_near_zero() -> None:
     progress.step = 100
     assert first == pytest.approx(0.1)
     assert progress.learning_rate(1.0, warmup=10) == pytest.approx(0.01)
+
+
+def test_a_line_of_the_log_that_a_crash_cut_off_does_not_keep_a_training_from_its_end(tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    log_line(log, step=1)
+    log.write_text(log.read_text() + '{"step": 2, "lo')
+    log_line(log, step=2)  # carried on, behind what is left of the line
+    log_line(log, step=3)
+    assert [line["step"] for line in read_log(log)] == [1, 3]
 
 
 @pytest.mark.skipif(not ASSETS.is_dir(), reason="the trained autoencoder is not there")
