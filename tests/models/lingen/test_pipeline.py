@@ -97,6 +97,20 @@ def test_an_image_of_any_mode_is_taken_as_the_same_in_rgb(pipe, mode):
     torch.testing.assert_close(given, same, rtol=0, atol=0)
 
 
+@pytest.mark.parametrize("kind", ["array", "tensor", "frames"])
+def test_an_image_of_8_bits_is_taken_as_the_same_in_pil(pipe, kind):
+    pixels = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    given = {
+        "array": {"image": pixels},
+        "tensor": {"image": torch.from_numpy(pixels).permute(2, 0, 1)},
+        "frames": {"video": pixels[None]},
+    }[kind]
+    call = {**SMALL, "num_inference_steps": 1}
+    made = pipe("a cat", **given, **call, generator=noise(0)).frames
+    same = pipe("a cat", image=Image.fromarray(pixels), **call, generator=noise(0)).frames
+    torch.testing.assert_close(made, same)
+
+
 def test_a_video_gives_its_first_4n_plus_1_frames(pipe):
     video = [picture(value) for value in (10, 60, 110, 160, 210, 255, 0)]
     continued = pipe("a cat", video=video, **SMALL, generator=noise(0)).frames
