@@ -26,7 +26,8 @@ def reading(pipeline: Any, prompt: str) -> tuple[str, dict[str, str]]:
     from models.pocket.vocabulary import Vocabulary, sentence_vectors
 
     if not hasattr(pipeline, "vocabulary"):
-        pipeline.vocabulary = Vocabulary(sentence_vectors(pipeline.text_encoder, pipeline.tokenizer))
+        encoder, device = pipeline.text_encoder, pipeline._execution_device
+        pipeline.vocabulary = Vocabulary(sentence_vectors(encoder, pipeline.tokenizer, device))
     read, instead = pipeline.vocabulary.read(prompt)
     lost = (beyond(pipeline.tokenizer, scene, MOST_TOKENS) for scene in read.splitlines())
     return read, {**instead, **{words: "" for words in lost if words}}

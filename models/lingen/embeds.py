@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 from transformers import PreTrainedTokenizerBase
 
 Embeds = tuple[Tensor, Tensor]
@@ -35,3 +36,12 @@ def spread(embeds: Embeds, batch: int) -> Embeds:
         )
     times = batch // embeds[0].shape[0]
     return embeds[0].repeat_interleave(times, 0), embeds[1].repeat_interleave(times, 0)
+
+
+def one_batch(first: Embeds, second: Embeds) -> Embeds:
+    """Both one after the other; the shorter ones get tokens at their end that are not real."""
+    longest = max(first[0].shape[1], second[0].shape[1])
+    missing = [longest - states.shape[1] for states, _ in (first, second)]
+    states = [F.pad(each[0], (0, 0, 0, more)) for each, more in zip((first, second), missing, strict=True)]
+    masks = [F.pad(each[1], (0, more)) for each, more in zip((first, second), missing, strict=True)]
+    return torch.cat([states[0].to(states[1]), states[1]]), torch.cat([masks[0].to(masks[1]), masks[1]])

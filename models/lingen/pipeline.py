@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -16,9 +15,10 @@ from torch import Tensor
 from torch.nn.functional import avg_pool3d
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from models.lingen.embeds import Embeds, beyond, spread, with_mask
-from models.lingen.given import place
+from models.lingen.embeds import Embeds, beyond, one_batch, spread, with_mask
+from models.lingen.given import in_rgb, place
 from models.lingen.pipeline_output import LinGenPipelineOutput
+from models.lingen.stepping import Generators, check_scheduler, stepped
 from models.lingen.transformer import LinGenTransformer3DModel
 from models.lingen.upscaler import VideoUpscaler
 
@@ -55,7 +55,7 @@ class LinGenPipeline(DiffusionPipeline):
         generator: on the CPU for the same noise on every device; a list gives each video its own.
         latents: initial noise instead, [B, C, F, h, w].
         prompt_embeds, prompt_attention_mask, negative_prompt_embeds, negative_prompt_attention_mask: from
-            `encode_prompt`, one a prompt, instead of text.
+            `encode_prompt`, one a prompt, instead of text; of any length and number format.
         output_type: `pil`, `np`, `pt` or `latent`; see `LinGenPipelineOutput`.
         return_dict: False for a plain tuple.
         callback_on_step_end: called after each step with the pipeline, step, timestep and tensors; what it
@@ -165,7 +165,7 @@ class LinGenPipeline(DiffusionPipeline):
             raise ValueError(
                 f"`output_type` must be one of {', '.join(OUTPUT_TYPES)}, but is {output_type!r}."
             )
-        if (prompt is None) == (prompt_embeds is None):
+        if (prompt is None or prompt == []) == (prompt_embeds is None):
             raise ValueError("Give either `prompt` or `prompt_embeds` with `prompt_attention_mask`.")
         if prompt is not None and not isinstance(prompt, (str, list)):
             raise ValueError(
@@ -173,17 +173,15 @@ class LinGenPipeline(DiffusionPipeline):
             )
         if sum(given is not None for given in (image, video, video_latents)) > 1:
             raise ValueError("Give `image` (the first frame), `video` or `video_latents`, not several.")
-        latent = (height // self.spatial_ratio, width // self.spatial_ratio)
-        if video_latents is not None and tuple(video_latents.shape[3:]) != latent:
+        rows, columns = height // self.spatial_ratio, width // self.spatial_ratio
+        channels = self.transformer.config.in_channels
+        shape = () if video_latents is None else tuple(video_latents.shape)
+        if video_latents is not None and (shape[1:2], shape[3:]) != ((channels,), (rows, columns)):
             raise ValueError(
-                f"`video_latents` must be {latent[0]}x{latent[1]} for {height}x{width} pixels, but have the "
-                f"shape {tuple(video_latents.shape)}."
+                f"`video_latents` must have {channels} channels and be {rows}x{columns} for {height}x{width} "
+                f"pixels, but have the shape {shape}."
             )
-        if "sigmas" not in inspect.signature(self.scheduler.set_timesteps).parameters:
-            raise ValueError(
-                f"{type(self.scheduler).__name__} takes no sigmas of its own. Use a "
-                "FlowMatchEulerDiscreteScheduler."
-            )
+        check_scheduler(self.scheduler)
         unknown = set(callback_on_step_end_tensor_inputs) - set(self._callback_tensor_inputs)
         if unknown:
             raise ValueError(
@@ -192,10 +190,12 @@ class LinGenPipeline(DiffusionPipeline):
 
     def encode_video(self, pixels: Tensor) -> Tensor:
         """Pixels [B, 3, T, H, W] in -1..1 -> normalised latents [B, C, F, h, w]; no randomness."""
-        pixels = pixels.to(self._execution_device, self.vae.dtype)
+        pixels = pixels.to(self._execution_device, torch.float32)
         if self.enlarged > 1:
-            pixels = avg_pool3d(pixels, (1, self.enlarged, self.enlarged))
-        latents = self.vae.encode(pixels).latent_dist.mode().float()
+            pixels = avg_pool3d(
+                pixels, (1, self.enlarged, self.enlarged)
+            )  # 32 bits: a CPU knows no others here
+        latents = self.vae.encode(pixels.to(self.vae.dtype)).latent_dist.mode().float()
         mean, std = self._latent_statistics(latents)
         return (latents - mean) * self.vae.config.scaling_factor / std
 
@@ -217,7 +217,7 @@ class LinGenPipeline(DiffusionPipeline):
         height: int,
         width: int,
         num_frames: int,
-        generator: torch.Generator | list[torch.Generator] | None,
+        generator: Generators,
         latents: Tensor | None = None,
     ) -> Tensor:
         """Initial noise [B, C, F, h, w] in float32; with a list of generators, each element is its own."""
@@ -256,10 +256,10 @@ class LinGenPipeline(DiffusionPipeline):
         known, mask = torch.zeros_like(noise), torch.zeros(1, 1, noise.shape[2], 1, 1, device=noise.device)
         ratio, frames = self.temporal_ratio, noise.shape[2]
         if image is not None:
-            pixels = self.video_processor.preprocess(image, height, width)[:, :, None]
+            pixels = self.video_processor.preprocess(in_rgb(image), height, width)[:, :, None]
             place(known, mask, self.encode_video(pixels), 0)
         if video is not None:
-            pixels = self.video_processor.preprocess_video(video, height, width)
+            pixels = self.video_processor.preprocess_video(in_rgb(video), height, width)
             length = (pixels.shape[2] - 1) // ratio * ratio + 1
             if (length - 1) // ratio + 1 >= frames:
                 raise ValueError(
@@ -274,7 +274,7 @@ class LinGenPipeline(DiffusionPipeline):
         if last_image is not None:
             if mask[:, :, -1].any() or frames == 1:
                 raise ValueError("`last_image` needs a last latent frame of its own. Raise `num_frames`.")
-            pixels = self.video_processor.preprocess(last_image, height, width)[:, :, None]
+            pixels = self.video_processor.preprocess(in_rgb(last_image), height, width)[:, :, None]
             still = self.encode_video(pixels.repeat(1, 1, 2 * ratio + 1, 1, 1))[:, :, -1:]
             place(known, mask, still, frames - 1)
         return known, mask
@@ -284,13 +284,11 @@ class LinGenPipeline(DiffusionPipeline):
     ) -> Tensor:
         """The velocity after guidance, zero at known frames so that no scheduler moves them."""
         guided = self.do_classifier_free_guidance
-        states, states_mask = embeds
-        if guided:
-            states, states_mask = torch.cat([negative[0], states]), torch.cat([negative[1], states_mask])
+        states, states_mask = one_batch(negative, embeds) if guided else embeds
         frames = (timestep * (1 - mask)).flatten().expand(states.shape[0], -1)  # [B or 2B, F]
-        model_input = torch.cat([latents, latents]) if guided else latents
+        model_input = (torch.cat([latents, latents]) if guided else latents).to(self.transformer.dtype)
         velocity = self.transformer(
-            model_input.to(self.transformer.dtype), frames, states, states_mask, return_dict=False
+            model_input, frames, states.to(model_input), states_mask.to(model_input.device), return_dict=False
         )[0].float()
         if guided:
             unconditional, conditional = velocity.chunk(2)
@@ -312,7 +310,7 @@ class LinGenPipeline(DiffusionPipeline):
         num_inference_steps: int = 8,
         guidance_scale: float = 1.0,
         num_videos_per_prompt: int = 1,
-        generator: torch.Generator | list[torch.Generator] | None = None,
+        generator: Generators = None,
         latents: Tensor | None = None,
         prompt_embeds: Tensor | None = None,
         prompt_attention_mask: Tensor | None = None,
@@ -353,7 +351,7 @@ class LinGenPipeline(DiffusionPipeline):
         known, mask = self.prepare_condition(noise, image, video, last_image, height, width, video_latents)
         latents = noise * (1 - mask) + known * mask
         self._begin_schedule(num_inference_steps)
-        latents = self._denoise(latents, mask, embeds, negative, callback_on_step_end, wanted)
+        latents = self._denoise(latents, mask, embeds, negative, callback_on_step_end, wanted, generator)
         frames = self._finished(latents, output_type)
         self.maybe_free_model_hooks()
         return LinGenPipelineOutput(frames=frames) if return_dict else (frames,)
@@ -377,6 +375,7 @@ class LinGenPipeline(DiffusionPipeline):
         negative: Embeds,
         callback: Any,
         wanted: list[str],
+        generator: Generators,
     ) -> Tensor:
         """All steps of the scheduler, or those until an interrupt."""
         timesteps = self.scheduler.timesteps
@@ -386,7 +385,7 @@ class LinGenPipeline(DiffusionPipeline):
                 if self.interrupt:
                     continue
                 velocity = self._predict(latents, timestep, mask, embeds, negative)
-                latents = self.scheduler.step(velocity, timestep, latents, return_dict=False)[0]
+                latents = stepped(self.scheduler, velocity, timestep, latents, mask, generator)
                 if callback is not None:
                     values = (latents, embeds[0], negative[0])
                     tensors = dict(zip(self._callback_tensor_inputs, values, strict=True))

@@ -165,7 +165,7 @@ class Distillation(GeneratorTraining):
         """Add what an earlier distillation changed: much of it is what guidance does to any weights."""
         teacher, student = (published_weights(folder).state_dict() for folder in earlier)
         for name, weight in self.master.state_dict().items():
-            weight.add_(student[name] - teacher[name])
+            weight.add_((student[name] - teacher[name]).to(weight))
             self.average.weights[name].copy_(weight)
         self.worker.load_state_dict(self.master.state_dict())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,6 +26,8 @@ class SmallTraining:
         learning_rate: peak, after `warmup` steps.
         ema: decay of the averaged weights.
         weight_decay: of AdamW.
+        before: record of the training whose weights this one begins with; that of the checkpoint, if there
+            is one, because its own weights may lie in the place of those by now.
     """
 
     def __init__(
@@ -38,6 +41,7 @@ class SmallTraining:
         warmup: int,
         ema: float,
         weight_decay: float = 0.0,
+        before: dict[str, Any] | None = None,
     ) -> None:
         work.mkdir(parents=True, exist_ok=True)
         self.network, self.progress = network, progress
@@ -48,6 +52,7 @@ class SmallTraining:
             network.parameters(), learning_rate, (0.9, 0.98), weight_decay=weight_decay
         )
         states = load_checkpoint(self.checkpoint, progress)
+        self.before = states.get("before", before) if states else before
         if states:
             network.load_state_dict(states["model"])
             self.optimizer.load_state_dict(states["optimizer"])
@@ -93,4 +98,5 @@ class SmallTraining:
             model=self.network.state_dict(),
             optimizer=self.optimizer.state_dict(),
             average=self.average.weights,
+            before=self.before,
         )

@@ -144,9 +144,11 @@ class AutoencoderTraining:
         self.device, self.vae = device, build_autoencoder().to(device)
         if start_from is not None:
             self.vae.load_state_dict(load_autoencoder(start_from).state_dict())
+        self.before = record_before(start_from)
         self.average = AveragedWeights(self.vae, settings.ema)
         self.states = load_checkpoint(self.checkpoint, progress)
         if self.states:
+            self.before = self.states.get("before", self.before)  # its own weights may lie there by now
             self.vae.load_state_dict(self.states["model"])
             for name, value in self.states["average"].items():
                 self.average.weights[name].copy_(value)
@@ -215,6 +217,7 @@ class AutoencoderTraining:
             model=self.vae.state_dict(),
             average=self.average.weights,
             optimizers=self.team.gather(self._optimizer_states(), self.checkpoint),
+            before=self.before,
         )
 
     def end(self) -> None:
@@ -273,7 +276,7 @@ def train_autoencoder(
         "parameters": sum(weight.numel() for weight in training.vae.parameters()),
         "device": device.type,
         "processes": processes,
-        "before": record_before(start_from),
+        "before": training.before,
         "log": read_log(log)[::5],
     }
     log_line(log, step=progress.step, held_out_psnr=publish(training.average.weights, out, record))

@@ -138,9 +138,10 @@ def subject_accuracy(
     Measured on clean frames and, given the autoencoder, on frames that have gone through it.
     """
     model.eval()
+    device = next(model.parameters()).device
     tokenizer = SimpleTokenizer(context_length=CONTEXT_LENGTH)
     texts = torch.stack([
-        F.normalize(model.encode_text(tokenizer([p.format(noun) for p in PROMPTS])).mean(0), dim=0)
+        F.normalize(model.encode_text(tokenizer([p.format(noun) for p in PROMPTS]).to(device)).mean(0), dim=0)
         for noun in NOUNS
     ])  # fmt: skip
     rng = np.random.default_rng(seed)
@@ -158,8 +159,8 @@ def subject_accuracy(
     result = {}
     for name, frames in (("clean", clean), ("reconstructed", rough)):
         if frames:
-            pictures = model.encode_image(to_input(np.stack(frames)), normalize=True)
-            right = (pictures @ texts.T).argmax(1) == torch.tensor(truth)
+            pictures = model.encode_image(to_input(np.stack(frames)).to(device), normalize=True)
+            right = (pictures @ texts.T).argmax(1).cpu() == torch.tensor(truth)
             result[f"subject_accuracy_{name}"] = round(right.float().mean().item(), 4)
     return result
 

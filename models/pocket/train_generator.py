@@ -117,18 +117,24 @@ def held_out_loss(weights: dict[str, Tensor], held: TrainingSet, count: int = 32
 
 
 def publish(assets: Path, weights: dict[str, Tensor], record: dict[str, object]) -> None:
-    """Write the whole pipeline folder around the averaged weights, in float16, in files of at most 16 MB."""
+    """Write the whole pipeline folder around the averaged weights, in float16, in files of at most 16 MB.
+
+    The weights that lie there are replaced when the new ones are whole: they may be the only teacher.
+    """
     model = build_generator()
     model.load_state_dict(weights)
-    shutil.rmtree(assets / "transformer", ignore_errors=True)
     encoder, tokenizer = load_text_encoder(assets)
     vae = AutoencoderKLLTXVideo.from_pretrained(assets / "vae")
     upscaler = published_upscaler(assets)
     pipeline = LinGenPipeline(vae, encoder, tokenizer, model, build_scheduler(), upscaler)
     pipeline.save_config(assets)
-    model.half().save_pretrained(assets / "transformer", max_shard_size="14MB")
     pipeline.scheduler.save_pretrained(assets / "scheduler")
-    (assets / "transformer" / "training.json").write_text(json.dumps(record, indent=2) + "\n")
+    part, out = assets / "transformer.part", assets / "transformer"
+    shutil.rmtree(part, ignore_errors=True)
+    model.half().save_pretrained(part, max_shard_size="14MB")
+    (part / "training.json").write_text(json.dumps(record, indent=2) + "\n")
+    shutil.rmtree(out, ignore_errors=True)
+    part.rename(out)
 
 
 def published_weights(assets: Path) -> LinGenTransformer3DModel:

@@ -173,7 +173,6 @@ def train_upscaler(
     device = use_threads(threads)
     torch.manual_seed(settings.seed)
     published = None if start_from is None else published_upscaler(start_from)
-    before = None if start_from is None else record_before(start_from / "upscaler")
     upscaler = published or VideoUpscaler(**config)
     upscaler = upscaler.train().to(device, memory_format=torch.channels_last)
     critique = Critique(PixelCritic().to(device), settings.critic) if settings.critic else None
@@ -185,6 +184,7 @@ def train_upscaler(
         learning_rate=settings.learning_rate,
         warmup=settings.warmup,
         ema=settings.ema,
+        before=None if start_from is None else record_before(start_from / "upscaler"),
     )
     progress, log = training.progress, training.log
     maker = PairMaker(assets, upscaler.scale)
@@ -208,7 +208,7 @@ def train_upscaler(
         "settings": asdict(settings),
         "minutes": minutes,
         "steps": progress.step,
-        "before": before,
+        "before": training.before,
         "log": read_log(log),
     }
     upscaler.half().save_pretrained(assets / "upscaler")

@@ -90,8 +90,12 @@ def log_line(path: Path, **values: float | int | str) -> None:
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:
-    """The lines of a log; none if there is no log yet."""
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    """The whole lines of a log, without what a crash or a full disk cut off; none if there is no log yet."""
+    found: list[dict[str, Any]] = []
+    for line in path.read_text(errors="replace").splitlines() if path.exists() else ():
+        with contextlib.suppress(json.JSONDecodeError):
+            found.append(json.loads(line))
+    return found
 
 
 def use_threads(threads: int) -> torch.device:

@@ -114,9 +114,10 @@ class TrainingSet:
         return self.states[rows].float(), self.masks[rows]
 
     def draw(self, kind: str, generator: torch.Generator, shares: int = 1) -> Batch:
-        """One of so many shares of a batch of `clips`, `turns` or `stills`."""
+        """One of so many shares of a batch of `clips`, `turns` or `stills`; at least one of them each."""
         source = self.latents[kind]
-        count = (self.settings.stills if kind == "stills" else self.settings.clips) // shares
+        batch = self.settings.stills if kind == "stills" else self.settings.clips
+        count = max(batch // shares, 1)  # the mean loss of nothing is NaN, and so are the weights after it
         picks = torch.randint(len(source.captions), (count,), generator=generator)
         dice = torch.rand(count, generator=generator).tolist()
         which = torch.randint(10_000, (count,), generator=generator).tolist()

@@ -106,13 +106,20 @@ def groups(prompt: str) -> list[Group]:
     return found
 
 
-def sentence_vectors(encoder: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Embed:
-    """Mean token states of the text encoder, as all-MiniLM-L6-v2 is meant to be used."""
+def sentence_vectors(
+    encoder: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, device: torch.device
+) -> Embed:
+    """Mean token states of the text encoder, as all-MiniLM-L6-v2 is meant to be used.
+
+    Args:
+        encoder, tokenizer: of the pipeline.
+        device: where the encoder computes; its weights may wait elsewhere.
+    """
 
     @torch.no_grad()
     def embed(texts: list[str]) -> Tensor:
         given = tokenizer(texts, padding=True, truncation=True, max_length=32, return_tensors="pt")
-        given = given.to(encoder.device)
+        given = given.to(device)
         states = encoder(**given).last_hidden_state.float()
         weight = given.attention_mask[..., None].float()
         mean = (states * weight).sum(1) / weight.sum(1)

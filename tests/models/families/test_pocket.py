@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from accelerate import cpu_offload
 from PIL import Image
 
 from models.catalog import load_model
@@ -56,6 +57,18 @@ def test_a_glimpse_is_not_drawn_larger(model, monkeypatch):
     monkeypatch.setattr(model._pipeline.upscaler, "forward", None)
     assert run.glimpse().frames.shape[1] < LINGEN_SIZE
     run.close()
+
+
+def test_unknown_words_are_read_where_the_encoder_computes_while_its_weights_wait_elsewhere(tmp_path):
+    tiny_lingen(tmp_path)
+    model = load_model("pocket", device="cpu", source=tmp_path)
+    words = model.reading("a poodle")
+    waiting = load_model("pocket", device="cpu", source=tmp_path)
+    for part in waiting._pipeline.components.values():
+        if isinstance(part, torch.nn.Module):
+            cpu_offload(part, execution_device="cpu")
+    assert waiting._pipeline.text_encoder.device.type == "meta"
+    assert waiting.reading("a poodle") == words
 
 
 def test_prompt_and_guide_are_encoded_once_for_all_candidates(model, monkeypatch):

@@ -3,7 +3,13 @@ from typing import ClassVar
 import numpy as np
 import pytest
 import torch
-from diffusers import DDIMScheduler, DiffusionPipeline, UniPCMultistepScheduler
+from diffusers import (
+    DDIMScheduler,
+    DiffusionPipeline,
+    FlowMatchEulerDiscreteScheduler,
+    FlowMatchLCMScheduler,
+    UniPCMultistepScheduler,
+)
 from diffusers.callbacks import PipelineCallback
 from PIL import Image
 
@@ -81,6 +87,30 @@ def test_an_image_is_held_exactly_and_steers_the_rest(pipe):
     assert not torch.allclose(guided[:, :, 1:], free[:, :, 1:])
 
 
+@pytest.mark.parametrize("mode", ["RGBA", "L", "LA", "P", "1"])
+def test_an_image_of_any_mode_is_taken_as_the_same_in_rgb(pipe, mode):
+    image = picture().convert(mode)
+    call = {**SMALL, "num_inference_steps": 1}
+    given = pipe("a cat", image=image, last_image=image, **call, generator=noise(0)).frames
+    plain = image.convert("RGB")
+    same = pipe("a cat", image=plain, last_image=plain, **call, generator=noise(0)).frames
+    torch.testing.assert_close(given, same, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("kind", ["array", "tensor", "frames"])
+def test_an_image_of_8_bits_is_taken_as_the_same_in_pil(pipe, kind):
+    pixels = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    given = {
+        "array": {"image": pixels},
+        "tensor": {"image": torch.from_numpy(pixels).permute(2, 0, 1)},
+        "frames": {"video": pixels[None]},
+    }[kind]
+    call = {**SMALL, "num_inference_steps": 1}
+    made = pipe("a cat", **given, **call, generator=noise(0)).frames
+    same = pipe("a cat", image=Image.fromarray(pixels), **call, generator=noise(0)).frames
+    torch.testing.assert_close(made, same)
+
+
 def test_a_video_gives_its_first_4n_plus_1_frames(pipe):
     video = [picture(value) for value in (10, 60, 110, 160, 210, 255, 0)]
     continued = pipe("a cat", video=video, **SMALL, generator=noise(0)).frames
@@ -120,6 +150,26 @@ def test_embeddings_of_one_prompt_make_several_videos(pipe):
     ).frames
     same = pipe("a cat", num_videos_per_prompt=2, **SMALL, generator=noise(0)).frames
     torch.testing.assert_close(given, same, rtol=0, atol=0)
+
+
+def test_embeddings_without_padding_are_guided_from_an_empty_prompt_that_has_some(pipe):
+    states, mask = pipe.encode_prompt("a cat")
+    call = {**SMALL, "guidance_scale": 2.0}
+    padded = pipe(prompt_embeds=states, prompt_attention_mask=mask, **call, generator=noise(0)).frames
+    short = int(mask.sum())
+    same = pipe(prompt_embeds=states[:, :short], **call, generator=noise(0)).frames
+    torch.testing.assert_close(same, padded)
+
+
+def test_embeddings_in_32_bits_serve_a_network_in_16(folder, pipe):
+    half = LinGenPipeline.from_pretrained(folder, torch_dtype=torch.bfloat16)
+    half.set_progress_bar_config(disable=True)
+    states, mask = pipe.encode_prompt("a cat")
+    given = half(prompt_embeds=states.float(), prompt_attention_mask=mask, **SMALL, generator=noise(0)).frames
+    rounded = half(
+        prompt_embeds=states.bfloat16(), prompt_attention_mask=mask, **SMALL, generator=noise(0)
+    ).frames
+    torch.testing.assert_close(given, rounded, rtol=0, atol=0)
 
 
 def test_what_a_long_prompt_loses_is_told(pipe, caplog):
@@ -187,6 +237,24 @@ def test_another_scheduler_that_takes_sigmas_serves(folder, pipe):
         other("a cat", **SMALL)
 
 
+@pytest.mark.parametrize(
+    "scheduler",
+    [
+        FlowMatchEulerDiscreteScheduler(stochastic_sampling=True),
+        FlowMatchLCMScheduler(),
+        UniPCMultistepScheduler(prediction_type="flow_prediction", use_flow_sigmas=True),
+    ],
+    ids=["stochastic Euler", "LCM", "UniPC"],
+)
+def test_whatever_the_scheduler_given_frames_stay_and_the_seed_decides_the_rest(pipe, scheduler):
+    other = LinGenPipeline(**{**pipe.components, "scheduler": scheduler})
+    other.set_progress_bar_config(disable=True)
+    made = [other("a cat", image=picture(), **SMALL, generator=noise(0)).frames for _ in range(2)]
+    assert torch.equal(*made)
+    pixels = other.video_processor.preprocess(picture(), 32, 32)[:, :, None]
+    assert torch.equal(made[0][:, :, :1], other.encode_video(pixels))
+
+
 @pytest.mark.parametrize("steps", [1, 2, 5])
 def test_every_step_has_its_share_of_the_way(pipe, steps):
     levels = []
@@ -213,7 +281,9 @@ def test_every_step_has_its_share_of_the_way(pipe, steps):
         ({"prompt": 3}, "string"),
         ({"image": picture(), "video": [picture()]}, "not several"),
         ({"image": picture(), "video_latents": torch.zeros(1, 8, 1, 2, 2)}, "not several"),
+        ({"prompt": []}, "either `prompt` or"),
         ({"video_latents": torch.zeros(1, 8, 1, 4, 4)}, "2x2 for 32x32 pixels"),
+        ({"video_latents": torch.zeros(1, 1, 1, 2, 2)}, "8 channels"),
         ({"video": [picture()] * 9}, "nothing left to make"),
         ({"image": picture(), "last_image": picture(), "num_frames": 1}, "last latent frame"),
         ({"generator": [noise(0), noise(1)]}, "2 generators"),

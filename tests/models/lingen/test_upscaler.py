@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 import torch
+from accelerate import cpu_offload
+from PIL import Image
 from torch.nn import functional as F
 
 from models.lingen import LinGenPipeline, VideoUpscaler
@@ -62,6 +64,22 @@ def test_videos_of_a_batch_do_not_see_each_other():
     torch.testing.assert_close(upscaler(videos)[1:], upscaler(videos[1:]))
 
 
+def offloaded(upscaler):
+    return cpu_offload(upscaler, execution_device="cpu")
+
+
+def cast_to_8_bits(upscaler):
+    upscaler.enable_layerwise_casting(storage_dtype=torch.float8_e4m3fn, compute_dtype=torch.float32)
+    return upscaler
+
+
+@pytest.mark.parametrize("wait", [offloaded, cast_to_8_bits])
+def test_weights_can_wait_elsewhere_or_in_8_bits_until_their_layer_is_asked(wait):
+    video = torch.rand(1, 3, 3, 8, 8)
+    with torch.no_grad():
+        torch.testing.assert_close(wait(trained())(video), trained()(video), atol=0.1, rtol=0.1)
+
+
 def test_the_pipeline_draws_twice_the_size_of_what_its_transformer_makes(pipe):
     assert pipe("a cat", **CALL, generator=noise()).frames.shape == (1, 9, 128, 128, 3)
     small = pipe("a cat", **{**CALL, "output_type": "latent"}, generator=noise()).frames
@@ -88,6 +106,15 @@ def test_a_film_goes_on_from_large_frames_as_from_their_mean_of_four_pixels(pipe
     )
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_in_16_bits_a_film_goes_on_from_an_image_on_a_cpu_too(pipe, tmp_path, dtype):
+    pipe.save_pretrained(tmp_path)
+    half = LinGenPipeline.from_pretrained(tmp_path, torch_dtype=dtype)
+    half.set_progress_bar_config(disable=True)
+    picture = Image.new("RGB", (64, 64), "orange")
+    assert np.isfinite(half("a cat", image=picture, **CALL, generator=noise()).frames).all()
+
+
 def test_the_folder_keeps_the_upscaler(pipe, tmp_path):
     pipe.save_pretrained(tmp_path)
     again = LinGenPipeline.from_pretrained(tmp_path)
@@ -103,5 +130,6 @@ def test_a_pixel_is_mixed_with_those_before_and_after_it_and_with_itself_at_the_
     inner = x + block.second(F.silu(block.first(x)))
     video = F.silu(inner).unflatten(0, (2, frames))
     before, after = (video[:, [max(0, min(frames - 1, at + by)) for at in range(frames)]] for by in (-1, 1))
-    mixed = block.through_time(torch.cat([before, video, after], 2).flatten(0, 1))
+    weight, bias = block.through_time.weight, block.through_time.bias
+    mixed = F.conv2d(torch.cat([before, video, after], 2).flatten(0, 1), weight, bias)
     torch.testing.assert_close(block(x, frames), inner + mixed, rtol=1e-4, atol=1e-5)

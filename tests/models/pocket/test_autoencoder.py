@@ -19,7 +19,7 @@ from models.pocket.autoencoder import (
 )
 from models.pocket.muon import Muon, orthogonalized
 from models.pocket.train_autoencoder import AutoencoderSettings, training_loss
-from models.pocket.training import Progress
+from models.pocket.training import Progress, log_line, read_log
 
 TINY = {"block_out_channels": (8, 8, 16), "decoder_block_out_channels": (8, 8, 16)}
 SETTINGS = AutoencoderSettings(
@@ -113,6 +113,15 @@ def test_training_can_begin_with_published_weights(tmp_path: Path) -> None:
     assert torch.equal(weights, same)
 
 
+@pytest.mark.usefixtures("tiny")
+def test_a_training_that_is_carried_on_records_what_it_began_with_not_itself(tmp_path: Path) -> None:
+    out = train(tmp_path / "vae", tmp_path / "first", 1, SETTINGS, max_steps=1, threads=1)
+    for steps in (2, 3):
+        train(out, tmp_path / "second", 1, SETTINGS, max_steps=steps, threads=1, start_from=out)
+    record = json.loads((out / "training.json").read_text())
+    assert (record["steps"], record["before"]["steps"]) == (3, 1)
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("tiny")
 def test_two_processes_train_one_autoencoder_and_carry_on(tmp_path: Path) -> None:
@@ -128,6 +137,15 @@ def test_the_learning_rate_warms_up_and_ends_near_zero() -> None:
     progress.step = 100
     assert first == pytest.approx(0.1)
     assert progress.learning_rate(1.0, warmup=10) == pytest.approx(0.01)
+
+
+def test_a_line_of_the_log_that_a_crash_cut_off_does_not_keep_a_training_from_its_end(tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    log_line(log, step=1)
+    log.write_text(log.read_text() + '{"step": 2, "lo')
+    log_line(log, step=2)  # carried on, behind what is left of the line
+    log_line(log, step=3)
+    assert [line["step"] for line in read_log(log)] == [1, 3]
 
 
 @pytest.mark.skipif(not ASSETS.is_dir(), reason="the trained autoencoder is not there")

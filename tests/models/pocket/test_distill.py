@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from models.lingen import LinGenPipeline
 from models.pocket.distill import (
@@ -22,7 +24,7 @@ from models.pocket.distill import (
 )
 from models.pocket.generator import build_generator, build_scheduler
 from models.pocket.train_generator import publish, published_weights
-from models.pocket.training import Progress
+from models.pocket.training import AveragedWeights, Progress
 from tests.tiny import tiny_lingen
 
 STEPS = DistillationSettings().steps
@@ -153,3 +155,16 @@ def test_a_student_can_begin_with_what_an_earlier_distillation_changed(
         torch.testing.assert_close(training.average.weights[name], value)
     taught = training.teacher.network.state_dict()
     assert all(torch.equal(taught[name], value.bfloat16()) for name, value in now.items())
+
+
+def test_what_an_earlier_distillation_changed_comes_to_a_student_on_a_gpu(
+    monkeypatch: pytest.MonkeyPatch, tiny_config: None
+) -> None:
+    with FakeTensorMode():  # knows the rules of a GPU without one
+        published = build_generator()
+        monkeypatch.setattr("models.pocket.distill.published_weights", lambda folder: published)
+        with torch.device("cuda"):
+            student, worker = build_generator(), build_generator()
+        training: Any = SimpleNamespace(master=student, worker=worker, average=AveragedWeights(student))
+        Distillation._begin_with(training, (Path("teacher"), Path("student")))
+    assert {weight.device.type for weight in student.parameters()} == {"cuda"}

@@ -6,7 +6,7 @@ import torch
 from safetensors import safe_open
 
 from models.errors import InputError
-from models.lingen import LinGenPipeline
+from models.lingen import LinGenPipeline, LinGenTransformer3DModel
 from models.pocket import latents
 from models.pocket.autoencoder import decode, encode
 from models.pocket.generator import (
@@ -20,7 +20,13 @@ from models.pocket.generator import (
 )
 from models.pocket.latents import GIVEN, HELD_OUT_SEED, encoded_again, load_latents
 from models.pocket.team import Team
-from models.pocket.train_generator import GeneratorSettings, MixedOptimizer, publish, train_generator
+from models.pocket.train_generator import (
+    GeneratorSettings,
+    MixedOptimizer,
+    publish,
+    published_weights,
+    train_generator,
+)
 from models.pocket.training_set import TrainingSet
 from tests.tiny import tiny_lingen, tiny_vae
 
@@ -57,6 +63,13 @@ def test_a_batch_of_clips_that_turn_says_which_frames_come_before(encoded, tmp_p
     data = TrainingSet(found, tmp_path / "pocket", GeneratorSettings(clips=2))
     assert data.draw("turns", rng()).known == (0, 1)
     assert data.draw("clips", rng()).known is None
+
+
+def test_more_processes_than_clips_in_a_batch_see_one_clip_each(encoded, tmp_path):
+    tiny_lingen(tmp_path)
+    clips = {"clips": load_latents(encoded, "clips")}
+    data = TrainingSet(clips, tmp_path, GeneratorSettings(clips=2))
+    assert [len(data.draw("clips", rng(), shares).clean) for shares in (1, 2, 3)] == [2, 1, 1]
 
 
 @pytest.mark.parametrize("settings", [{"turns": 1.0}, {"turns": 0.0}])
@@ -218,6 +231,20 @@ def test_published_files_are_small(tmp_path, tiny_config):
     publish(tmp_path, build_generator().state_dict(), {})
     assert json.loads((tmp_path / "transformer" / "training.json").read_text()) == {}
     assert max(file.stat().st_size for file in tmp_path.rglob("*.safetensors")) <= 16 * 2**20
+
+
+def test_publishing_that_breaks_off_leaves_the_weights_of_before(tmp_path, tiny_config, monkeypatch):
+    tiny_lingen(tmp_path)
+    publish(tmp_path, build_generator().state_dict(), {"steps": 1})
+
+    def full_disk(*_, **__):
+        raise OSError("No space left on device")
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space"):
+        patch.setattr(LinGenTransformer3DModel, "save_pretrained", full_disk)
+        publish(tmp_path, build_generator().state_dict(), {"steps": 2})
+    assert json.loads((tmp_path / "transformer" / "training.json").read_text()) == {"steps": 1}
+    assert published_weights(tmp_path).num_parameters() > 0
 
 
 def test_a_shard_of_pictures_is_rendered_with_several_captions_each(tmp_path, monkeypatch, drawn_sprites):

@@ -47,6 +47,24 @@ def test_a_short_training_ends_with_a_record_of_its_accuracy(tmp_path: Path) -> 
 
 
 @pytest.mark.usefixtures("drawn_cast")
+def test_the_accuracy_is_measured_where_the_model_is() -> None:
+    class Elsewhere(torch.nn.Module):
+        """A model on another device than the frames, which answers from the CPU."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.zeros(1, device="meta"))
+
+        def encode_text(self, tokens: torch.Tensor) -> torch.Tensor:
+            assert tokens.device == self.weight.device
+            return torch.ones(len(tokens), 2)
+
+        encode_image = torch.no_grad()(lambda self, pixels, normalize: self.encode_text(pixels))
+
+    assert set(train_clip.subject_accuracy(Elsewhere(), None, count=1)) == {"subject_accuracy_clean"}
+
+
+@pytest.mark.usefixtures("drawn_cast")
 def test_pictures_come_augmented_with_a_caption_each() -> None:
     pixels, captions = train_clip.FramePool(ClipSettings(batch=6, pool=6, rough=1.0), None, 0).draw()
     assert pixels.shape == (6, 3, 96, 96)

@@ -57,4 +57,7 @@ def test_a_published_one_is_carried_on_beside_a_critic(assets, tmp_path):
     record = json.loads((assets / "upscaler" / "training.json").read_text())
     assert record["settings"]["critic"] > 0
     assert record["before"]["steps"] == 1
+    training.train_upscaler(assets, tmp_path / "second", 1, settings, max_steps=3, start_from=assets)
+    record = json.loads((assets / "upscaler" / "training.json").read_text())
+    assert record["before"]["steps"] == 1  # not of its own first part, which lies there by now
     assert LinGenPipeline.from_pretrained(assets).upscaler.config.channels == 8
