@@ -53,6 +53,12 @@ def check_request(card: ModelCard, request: ChunkRequest, *, continues: bool) ->
             f"A chunk that continues the film repeats {card.prefix_frames} frames of it, so "
             f"{request.num_frames} frames would show nothing new. Try {card.num_frames}."
         )
+    given = card.prefix_frames if continues else int(begins)
+    if request.last_image is not None and request.num_frames - given <= card.frame_stride:
+        raise InputError(
+            f"{request.num_frames} frames leave none to be made between what is given and the last image. "
+            f"Try {card.num_frames}."
+        )
     check_text(prompt)
     check_text(negative)
     k_step = request.strategy == "k-step"

@@ -7,6 +7,7 @@ from collections import namedtuple
 
 import pytest
 
+from models.catalog import card
 from studio import checks
 from studio.errors import InputError
 from studio.studio import Studio
@@ -62,6 +63,22 @@ def test_one_bad_request_among_good_ones_stops_the_film_before_it_begins(studio,
     with pytest.raises(InputError, match="takes at most"):
         studio.make(project.id, [request_, request_.model_copy(update={"prompt": "fox " * 5000})])
     assert studio.project(project.id) == project
+
+
+@pytest.mark.parametrize(
+    ("continues", "guide", "too_few", "enough"), [(True, None, 9, 13), (False, "0" * 32 + ".png", 5, 9)]
+)
+def test_between_what_is_given_and_the_last_image_something_is_left_to_be_made(
+    request_, continues, guide, too_few, enough
+):
+    led = request_.model_copy(
+        update={"height": 256, "width": 256, "guide": guide, "last_image": "1" * 32 + ".png"}
+    )
+    with pytest.raises(InputError, match=r"between what is given and the last image\. Try 17"):
+        checks.check_request(
+            card("pocket"), led.model_copy(update={"num_frames": too_few}), continues=continues
+        )
+    checks.check_request(card("pocket"), led.model_copy(update={"num_frames": enough}), continues=continues)
 
 
 def test_a_full_disk_is_told_before_any_work(studio, request_, monkeypatch):
