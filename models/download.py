@@ -107,7 +107,7 @@ def fetch(card: ModelCard, tell: Tell | None = None, without: Iterable[str] = ()
     without = tuple(without)
     choices = [_as_it_is_here(choice) for choice in _choices(card, without)]
     here = is_here(card, without)
-    if not here or not all(map(_listed, choices)):
+    if not here or not (all(map(_listed, choices)) or _out_of_reach()):
         try:
             how = {"tqdm_class": _bar(_progress(card, tell, without))}
         except InputError:
@@ -181,6 +181,20 @@ def _listed(choice: dict[str, Any]) -> bool:
     except CachedRepoTreeNotFoundError:
         return False
     return True
+
+
+def _out_of_reach() -> bool:
+    """Whether the hub does not answer at once; its client asks again for half a minute then."""
+    from huggingface_hub import constants
+    from huggingface_hub.errors import HfHubHTTPError
+    from huggingface_hub.utils import get_session
+
+    network: Any = HfHubHTTPError.__bases__[0]
+    try:
+        get_session().head(constants.ENDPOINT, timeout=5)
+    except (OSError, network):
+        return True
+    return False
 
 
 def _as_it_is_here(choice: dict[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import threading
+import time
 from collections import namedtuple
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -190,8 +191,9 @@ def test_an_older_download_is_compared_at_its_own_commit(hub):
 
 
 @pytest.mark.parametrize("offline", [True, False])
-def test_an_older_download_is_loaded_without_a_network(hub, monkeypatch, offline):
+def test_an_older_download_is_loaded_without_a_network_and_without_a_wait(hub, monkeypatch, offline):
     older_download(*WANTED)
+    monkeypatch.setattr(time, "sleep", lambda seconds: pytest.fail(f"waits for {seconds} s"))
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", offline)
     monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", "http://127.0.0.1:9")
     assert download.is_here(MODEL)
