@@ -192,9 +192,7 @@ class LinGenPipeline(DiffusionPipeline):
         """Pixels [B, 3, T, H, W] in -1..1 -> normalised latents [B, C, F, h, w]; no randomness."""
         pixels = pixels.to(self._execution_device, torch.float32)
         if self.enlarged > 1:
-            pixels = avg_pool3d(
-                pixels, (1, self.enlarged, self.enlarged)
-            )  # 32 bits: a CPU knows no others here
+            pixels = avg_pool3d(pixels, (1, self.enlarged, self.enlarged))  # a CPU pools in 32 bits only
         latents = self.vae.encode(pixels.to(self.vae.dtype)).latent_dist.mode().float()
         mean, std = self._latent_statistics(latents)
         return (latents - mean) * self.vae.config.scaling_factor / std
