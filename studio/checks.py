@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from studio.workers.contract import Worker
 
 MAX_CANDIDATES = 32
-MAX_SEED = 2**32 - 1
+SEEDS = 2**32 - MAX_CANDIDATES
+"""How many seeds a chunk can be asked for with; whoever counts past them goes on from 0."""
 MAX_TITLE_CHARS = 200
 MAX_SEGMENTS = 500
 MAX_TURNS = 3
@@ -272,7 +273,5 @@ def _check_numbers(request: ChunkRequest) -> None:
     """Limits that are the studio's own."""
     if request.strategy != "naive" and not 1 <= request.candidates <= MAX_CANDIDATES:
         raise InputError(f"A search takes 1 to {MAX_CANDIDATES} candidates, not {request.candidates}. Try 4.")
-    if not 0 <= request.seed <= MAX_SEED - MAX_CANDIDATES:
-        raise InputError(
-            f"A seed is a whole number from 0 to {MAX_SEED - MAX_CANDIDATES}, not {request.seed}. Try 0."
-        )
+    if not 0 <= request.seed < SEEDS:
+        raise InputError(f"A seed is a whole number from 0 to {SEEDS - 1}, not {request.seed}. Try 0.")

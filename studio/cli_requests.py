@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from studio.checks import SEEDS
 from studio.errors import InputError
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def _basis(studio: "Studio", model: str | None, found: "Project | None") -> "Chu
         return studio.default_request(model or studio.settings.model)
     last = found.segment(found.head).request
     seed = last.seed + (1 if last.strategy == "naive" else last.candidates)
-    kept = {"seed": seed % 2**31, "cut": False, "guide": None, "guide_prompt": None, "last_image": None}
+    kept = {"seed": seed % SEEDS, "cut": False, "guide": None, "guide_prompt": None, "last_image": None}
     if model is None or model == last.model:
         return last.model_copy(update=kept)
     chosen = ("strategy", "previews", "candidates", "match_colours", "least_likeness")

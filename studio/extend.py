@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from models.clip import Frames
 from models.continuation import prefix
 from models.video_model import ModelCard
-from studio.checks import MAX_CANDIDATES, MAX_SEED, check_length
+from studio.checks import SEEDS, check_length
 from studio.errors import InputError
 from studio.search import Decoded, Finished, Live, Rough, Step
 from studio.timeline import ChunkRequest, new_id
@@ -20,9 +20,6 @@ RETRIES = 2
 """How often the drift guard has a chunk made again."""
 SEEDS_APART = 1_000_003
 """Between the seeds of two attempts at one chunk; more than any search or film counts on."""
-
-SEEDS = MAX_SEED - MAX_CANDIDATES + 1
-"""How many seeds a chunk can be asked for with; whoever counts past them goes on from 0."""
 
 Event = Step | Rough | Live | Decoded | Finished
 
@@ -117,7 +114,7 @@ def _best_attempt(
 def _with_other_noises(request: ChunkRequest, attempt: int) -> ChunkRequest:
     if attempt == 0:
         return request
-    return request.model_copy(update={"seed": (request.seed + attempt * SEEDS_APART) % 2**31})
+    return request.model_copy(update={"seed": (request.seed + attempt * SEEDS_APART) % SEEDS})
 
 
 def drifted(request: ChunkRequest, made: Finished) -> bool:

@@ -41,9 +41,8 @@ def handed_over(request: ChunkRequest, card_of: Callable[[str], ModelCard]) -> C
         changes["negative_prompt"] = ""
     if card.family != first.family:
         changes["loras"] = ()
-    if not _legal(
-        partial(card.check_num_frames, request.num_frames), request.num_frames > card.prefix_frames
-    ):
+    repeats_all = request.num_frames <= card.prefix_frames
+    if repeats_all or not _legal(partial(card.check_num_frames, request.num_frames)):
         changes["num_frames"] = card.num_frames
     if not _legal(partial(card.check_steps, request.num_inference_steps)):
         changes["num_inference_steps"] = card.num_inference_steps
@@ -71,9 +70,9 @@ def handed_over_film(
     ]
 
 
-def _legal(check: Callable[[], object], also: bool = True) -> bool:
+def _legal(check: Callable[[], object]) -> bool:
     try:
         check()
     except InputError:
         return False
-    return also
+    return True

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -21,12 +19,9 @@ import pytest
 from PIL import Image
 
 from studio.cli import main
-from studio.errors import InputError
 from studio.media import count_frames, read_frames, read_info
 from studio.store import Store
-from studio.terminal import News, segment_line
-from studio.timeline import Project, with_head, with_segment
-from tests.studio import samples
+from studio.timeline import Project
 
 ROOT = Path(__file__).parents[2]
 PICTURE = ROOT / "assets/pictures/icon.png"
@@ -373,48 +368,3 @@ def test_a_new_shot_begins_with_an_image_and_is_not_asked_for_again(made: Made) 
     shot, after = store.load(store.list()[0].id).branch()[-2:]
     assert (shot.request.cut, after.request.cut, after.request.guide) == (True, False, None)
     assert shot.num_frames > after.num_frames
-
-
-def test_a_film_that_cannot_be_copied_leaves_the_file_of_that_name_as_it_was(studio, tmp_path, monkeypatch):
-    project, output = samples.project_with_clips(studio.store), tmp_path / "fox.mp4"
-    output.write_text("another film")
-    studio.export(project.id)
-
-    def full(source, to):
-        to.write_bytes(source.read_bytes()[:100])
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(shutil, "copyfile", full)
-    with pytest.raises(InputError, match="No space left on device"):
-        studio.export(project.id, to=output)
-    assert output.read_text() == "another film"
-    assert [path.name for path in tmp_path.glob("*.mp4")] + [*tmp_path.glob("unfinished-*")] == ["fox.mp4"]
-
-
-def test_attempts_that_lose_to_the_drift_guard_are_told_too(studio):
-    before = samples.project(2)
-    studio.store.save(before)
-    news = News(studio, before.id)
-    kept, lost = samples.segment(before.head), samples.segment(before.head, seed=12)
-    studio.store.save(with_head(with_segment(with_segment(before, kept), lost), kept.id))
-    told = [line for line in news.lines() if "candidate" not in line]
-    assert ["  ".join(line.split("  ")[:3]) for line in told] == [
-        "chunk 3  1.5 s  seed 9",
-        "chunk 3, attempt 2  1.5 s  seed 12",
-    ]
-
-
-def test_a_project_is_not_read_at_every_step(studio):
-    at = [0.0]
-    before = samples.project(1)
-    studio.store.save(before)
-    news = News(studio, before.id, clock=lambda: at[0])
-    assert news.now_and_then() == []
-    studio.store.save(with_segment(before, samples.segment(before.head)))
-    assert news.now_and_then() == []
-    at[0] = 1.0
-    assert news.now_and_then()[-1].startswith("chunk 2")
-
-
-def test_a_finished_chunk_is_told_with_the_likeness_that_the_drift_guard_goes_by():
-    assert "seed 9  likeness 0.300  made in 4 s  a fox" in segment_line(samples.segment(), 1)

@@ -1,8 +1,10 @@
 """The film as a file to take along."""
 
+import errno
 import io
 import json
 import os
+import shutil
 import zipfile
 
 import numpy as np
@@ -136,6 +138,22 @@ def test_a_disk_that_is_nearly_full_is_told_before_anything_is_written(tmp_path)
     with pytest.raises(InputError, match="nearly full"):
         export.film(project, greedy)
     assert len(list(greedy.media_dir(project.id).iterdir())) == 1
+
+
+def test_a_film_that_cannot_be_copied_leaves_the_file_of_that_name_as_it_was(store, tmp_path, monkeypatch):
+    project, output = samples.project_with_clips(store), tmp_path / "fox.mp4"
+    output.write_text("another film")
+    export.export(project, store)
+
+    def full(source, to):
+        to.write_bytes(source.read_bytes()[:100])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copyfile", full)
+    with pytest.raises(InputError, match="No space left on device"):
+        export.export(project, store, to=output)
+    assert output.read_text() == "another film"
+    assert [path.name for path in tmp_path.glob("*.mp4")] + [*tmp_path.glob("unfinished-*")] == ["fox.mp4"]
 
 
 @pytest.mark.parametrize("kind", export.KINDS)

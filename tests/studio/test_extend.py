@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from models.catalog import card
-from studio.checks import MAX_CANDIDATES, MAX_SEED
+from studio.checks import SEEDS
 from studio.errors import InputError
 from studio.extend import plan
 from studio.timeline import ChunkRequest
@@ -48,7 +48,7 @@ def test_no_two_chunks_draw_the_same_noise():
 
 
 def test_a_film_may_begin_with_the_last_seed_of_all():
-    first = FIRST.model_copy(update={"seed": MAX_SEED - MAX_CANDIDATES})
+    first = FIRST.model_copy(update={"seed": SEEDS - 1})
     assert [each.seed for each in plan(first, ["a", "b", "c"], POCKET)] == [first.seed, 3, 7]
 
 

@@ -1,24 +1,16 @@
-"""The queue: order, progress, cancelling, failures, restarts."""
+"""The queue: order, progress, cancelling, failures."""
 
 import contextvars
 import logging
-import os
-import subprocess
-import sys
-import textwrap
 import threading
-from pathlib import Path
 
-import psutil
 import pytest
 import torch
 
 from studio.errors import InputError
-from studio.jobs import JobHandle, Jobs
-from studio.store import JobRecord, Store
-from studio.timeline import now
-
-SOON = 20.0  # seconds that no test comes near
+from studio.jobs import Jobs
+from studio.store import Store
+from tests.studio.work import SOON, Gate, nothing
 
 
 @pytest.fixture
@@ -31,22 +23,6 @@ def jobs(store):
     jobs = Jobs(store)
     yield jobs
     jobs.close()
-
-
-class Gate:
-    """Work that begins, waits to be let on, and looks whether it was cancelled."""
-
-    def __init__(self):
-        self.begun, self.open = threading.Event(), threading.Event()
-
-    def __call__(self, handle: JobHandle) -> None:
-        self.begun.set()
-        assert self.open.wait(SOON)
-        handle.check()
-
-
-def nothing(handle):
-    pass
 
 
 def test_a_job_runs_and_is_done(jobs):
@@ -281,115 +257,6 @@ def test_an_ended_job_is_still_known_after_a_restart(store):
     again = Jobs(store)
     assert [view.state for view in again.follow(job_id)] == ["done"]
     again.close()
-
-
-def test_after_a_crash_the_running_and_the_queued_job_are_told_as_interrupted(tmp_path):
-    program = """
-        import os, sys, threading
-        from pathlib import Path
-        from studio.jobs import Jobs
-        from studio.store import Store
-
-        def work(handle):
-            handle.report(3, 20, "step 3")
-            print(handle.id, flush=True)
-            os._exit(9)
-
-        jobs = Jobs(Store(Path(sys.argv[1])))
-        block = threading.Event()
-        jobs.submit("search for candidates", "p", lambda handle: block.wait())
-        print(jobs.submit("pick", "p", work), jobs.submit("export", "p", work), flush=True)
-        block.set()
-        threading.Event().wait()
-    """
-    env = {**os.environ, "PYTHONPATH": str(Path.cwd())}
-    command = [sys.executable, "-c", textwrap.dedent(program), str(tmp_path)]
-    ended = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
-    assert ended.returncode == 9, ended.stderr
-    running, queued = ended.stdout.split()[:2]
-    jobs = Jobs(Store(tmp_path))
-    view = jobs.wait(running, SOON)
-    assert view.state == "interrupted"
-    assert "closed while" in view.error and "3 of 20 steps" in view.error
-    assert jobs.view(queued).state == "interrupted"
-    assert "before it began" in jobs.view(queued).error
-    assert jobs.active("p") is None
-    jobs.close()
-
-
-def test_a_job_of_another_living_process_is_left_alone(store):
-    running = Jobs(store)
-    gate = Gate()
-    job_id = running.submit("search", None, gate)
-    assert gate.begun.wait(SOON)
-    other = Jobs(store)
-    assert other.view(job_id).state == "running"
-    threading.Timer(0.05, gate.open.set).start()
-    assert other.wait(job_id, SOON).state == "done"
-    other.close()
-    running.close()
-
-
-def test_a_project_that_another_living_process_works_on_takes_no_second_job(store):
-    running, gate = Jobs(store), Gate()
-    job_id = running.submit("search", "p", gate)
-    assert gate.begun.wait(SOON)
-    other = Jobs(store)
-    assert other.active("p").id == job_id
-    assert other.active("q") is None
-    with pytest.raises(InputError, match="Another program"):
-        other.submit("pick", "p", nothing)
-    assert len(store.load_jobs()) == 1
-    gate.open.set()
-    running.wait(job_id, SOON)
-    assert other.active("p") is None
-    assert other.wait(other.submit("pick", "p", nothing), SOON).state == "done"
-    other.close()
-    running.close()
-
-
-def test_the_job_of_a_process_that_is_gone_does_not_keep_others_from_its_project(jobs, store):
-    store.save_job(JobRecord(id="gone", kind="search", project_id="p", state="running", created=now()))
-    assert jobs.active("p") is None
-    assert jobs.wait(jobs.submit("pick", "p", nothing), SOON).state == "done"
-
-
-def test_a_job_of_another_machine_over_the_same_folder_is_left_alone(store, monkeypatch):
-    def unknown_here(*number):
-        raise psutil.NoSuchProcess(*number)
-
-    running, gate = Jobs(store), Gate()
-    job_id = running.submit("search", "p", gate)
-    assert gate.begun.wait(SOON)
-    monkeypatch.setattr(psutil, "Process", unknown_here)
-    other = Jobs(store)
-    assert other.active("p").id == job_id
-    gate.open.set()
-    assert other.wait(job_id, SOON).state == "done"
-    other.close()
-    running.close()
-
-
-def test_a_job_whose_process_ended_is_not_taken_for_one_of_a_process_of_the_same_number(jobs, store):
-    here = psutil.Process()
-    owner = f"{here.pid} {here.create_time():.0f}"
-    store.save_job(
-        JobRecord(id="gone", kind="pick", project_id="p", state="running", owner=owner, created=now())
-    )
-    assert jobs.view("gone").state == "interrupted"
-    assert jobs.active("p") is None
-
-
-def test_nothing_is_left_of_who_worked_over_a_folder_whether_closed_or_ended_by_a_crash(store):
-    owners = store.data_dir / "owners"
-    owners.mkdir()
-    crashed = owners / f"{'0' * 32}.lock"
-    crashed.touch()
-    os.utime(crashed, (0, 0))
-    first, second = Jobs(store), Jobs(store)
-    first.close()
-    second.close()
-    assert list(owners.iterdir()) == []
 
 
 def test_a_disk_that_is_full_does_not_stop_the_work(jobs, store, monkeypatch):
