@@ -75,8 +75,9 @@ def test_a_job_is_alive_as_long_as_its_process_and_no_longer(jobs, store):
     command = [sys.executable, "-c", textwrap.dedent(program), str(store.data_dir)]
     with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True) as other:
         job_id = other.stdout.readline().strip()
-        assert jobs.active("p").id == job_id
+        while_alive = jobs.active("p")
         other.kill()
+    assert while_alive is not None and while_alive.id == job_id
     assert jobs.active("p") is None
     assert jobs.view(job_id).state == "interrupted"
 
