@@ -1,7 +1,7 @@
 """The embedded model's video autoencoder: 16 times smaller in each direction of space, 4 times in time.
 
 A small configuration of diffusers' ``AutoencoderKLLTXVideo`` (LTX-Video, arXiv:2501.00103, section 2.1):
-17 frames of 128 x 128 become ``[24, 5, 8, 8]``. Trained with squared and absolute errors of the picture, of
+17 frames of 128 x 128 become ``[40, 5, 8, 8]``. Trained with squared and absolute errors of the picture, of
 its gradients in space and time, and of a coarser scale, and with a small Kullback-Leibler term that keeps the
 latents near a unit Gaussian.
 """
@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from models.pocket.corpus import clip_batch
 
-LATENT_CHANNELS = 24
+LATENT_CHANNELS = 40
 CONFIG: dict[str, Any] = {
     "latent_channels": LATENT_CHANNELS,
     "block_out_channels": (32, 64, 128),
@@ -61,6 +61,30 @@ def build_autoencoder(**changes: Any) -> AutoencoderKLLTXVideo:
     return vae
 
 
+@torch.no_grad()
+def grown_autoencoder(small: AutoencoderKLLTXVideo, **changes: Any) -> AutoencoderKLLTXVideo:
+    """An autoencoder with the weights of one of fewer latent channels, which it keeps as its first ones.
+
+    The decoder does not listen to the further channels yet, so both draw the same. ``changes`` are those of
+    `build_autoencoder`.
+    """
+    vae, has = build_autoencoder(**changes), small.config.latent_channels
+    weights = dict(small.state_dict())
+    for name in ("latents_mean", "latents_std"):
+        new = vae.get_buffer(name)
+        new[:has] = weights[name]
+        weights[name] = new
+    heard = torch.zeros_like(vae.decoder.conv_in.conv.weight)
+    heard[:, :has] = weights["decoder.conv_in.conv.weight"]
+    weights["decoder.conv_in.conv.weight"] = heard
+    for part in ("weight", "bias"):
+        old, new = weights[f"encoder.conv_out.conv.{part}"], vae.encoder.conv_out.conv.get_parameter(part)
+        new[:has], new[-1] = old[:has], old[-1]
+        weights[f"encoder.conv_out.conv.{part}"] = new.detach()
+    vae.load_state_dict(weights)
+    return vae
+
+
 def to_pixels(clips: np.ndarray | torch.Tensor) -> torch.Tensor:
     """``uint8 [n, T, H, W, 3]`` to float ``[n, 3, T, H, W]`` of -1 to 1."""
     return torch.as_tensor(clips).permute(0, 4, 1, 2, 3).float() / 127.5 - 1
@@ -74,7 +98,7 @@ def to_clips(pixels: torch.Tensor) -> np.ndarray:
 
 @torch.no_grad()
 def encode(vae: AutoencoderKLLTXVideo, clips: np.ndarray) -> torch.Tensor:
-    """Normalized latents (posterior means) of ``uint8 [n, 17, 128, 128, 3]``: float ``[n, 24, 5, 8, 8]``.
+    """Normalized latents (posterior means) of ``uint8 [n, 17, 128, 128, 3]``: float ``[n, 40, 5, 8, 8]``.
 
     Normalized means zero mean and unit variance per channel over the corpus.
     """
@@ -86,7 +110,7 @@ def encode(vae: AutoencoderKLLTXVideo, clips: np.ndarray) -> torch.Tensor:
 
 @torch.no_grad()
 def decode(vae: AutoencoderKLLTXVideo, latents: torch.Tensor) -> np.ndarray:
-    """Normalized latents ``[n, 24, T', 8, 8]`` to ``uint8 [n, 4 T' - 3, 128, 128, 3]``."""
+    """Normalized latents ``[n, 40, T', 8, 8]`` to ``uint8 [n, 4 T' - 3, 128, 128, 3]``."""
     latents = latents.to(vae.device).float()
     latents = latents * vae.latents_std.view(1, -1, 1, 1, 1) + vae.latents_mean.view(1, -1, 1, 1, 1)
     with torch.autocast(latents.device.type, torch.bfloat16):
@@ -94,19 +118,25 @@ def decode(vae: AutoencoderKLLTXVideo, latents: torch.Tensor) -> np.ndarray:
     return to_clips(pixels)
 
 
-def picture_loss(made: torch.Tensor, true: torch.Tensor, sharpness: float) -> torch.Tensor:
+def picture_loss(
+    made: torch.Tensor, true: torch.Tensor, sharpness: float, weight: torch.Tensor | None = None
+) -> torch.Tensor:
     """Squared error of ``[n, 3, T, H, W]``; ``sharpness`` weighs in absolute errors.
+
+    ``weight`` ``[n, 1, T, H, W]`` is what an error counts there, squared or absolute; all alike without.
 
     The absolute error is taken of the picture, its differences along T, H and W, and a coarser scale. It
     makes edges crisp, but alone it holds a fresh network at flat colours, so it is brought in bit by bit.
     """
     error = made - true
-    loss = 5 * error.square().mean()
+    weight = torch.ones_like(error[:, :1]) if weight is None else weight
+    loss = 5 * (error.square() * weight).mean()
     if sharpness > 0:
-        sharp = error.abs().mean() + F.avg_pool3d(error, (1, 4, 4)).abs().mean()
+        sharp = (error.abs() * weight).mean() + F.avg_pool3d(error * weight, (1, 4, 4)).abs().mean()
         for axis in (2, 3, 4):
-            if error.shape[axis] > 1:
-                sharp = sharp + error.diff(dim=axis).abs().mean() / 2
+            steps = error.diff(dim=axis).abs() * weight.narrow(axis, 0, error.shape[axis] - 1)
+            if steps.numel():
+                sharp = sharp + steps.mean() / 2
         loss = loss + sharpness * sharp
     return loss
 
@@ -147,12 +177,24 @@ def save_autoencoder(vae: AutoencoderKLLTXVideo, out: Path, record: dict[str, An
     part.rename(out)
 
 
-def publish(weights: dict[str, torch.Tensor], out: Path, record: dict[str, Any], count: int = 240) -> float:
-    """Publishes averaged weights with measured latents in ``out``; returns the held-out PSNR in dB."""
+def publish(
+    weights: dict[str, torch.Tensor],
+    out: Path,
+    record: dict[str, Any],
+    count: int = 240,
+    kept: AutoencoderKLLTXVideo | None = None,
+) -> float:
+    """Publishes averaged weights with measured latents in ``out``; returns the held-out PSNR in dB.
+
+    The first channels are normalised as those of ``kept`` are, if they have been kept.
+    """
     vae = build_autoencoder()
     vae.load_state_dict({name: value.half().float() for name, value in weights.items()})
     vae.eval()
     measure_latents(vae, count)
+    if kept is not None:
+        vae.latents_mean[: len(kept.latents_mean)] = kept.latents_mean
+        vae.latents_std[: len(kept.latents_std)] = kept.latents_std
     quality = reconstruction_psnr(vae, clip_batch(9_000, 24, held=True)[0])
     save_autoencoder(vae, out, {**record, "held_out_psnr_db": round(quality, 2)})
     return quality

@@ -17,7 +17,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.pocket.generator import SHIFT, build_generator, coded_again, frames_known, velocity_of
+from models.pocket.generator import (
+    SHIFT,
+    build_generator,
+    coded_again,
+    frames_known,
+    grown_generator,
+    velocity_of,
+)
 from models.pocket.train_generator import GeneratorTraining, carry_out, published_weights
 from models.pocket.training import Progress, compile_blocks
 from models.pocket.training_set import Batch, GeneratorSettings
@@ -163,7 +170,7 @@ class Distillation(GeneratorTraining):
     @torch.no_grad()
     def _begin_with(self, earlier: Earlier) -> None:
         """Add what an earlier distillation changed: much of it is what guidance does to any weights."""
-        teacher, student = (published_weights(folder).state_dict() for folder in earlier)
+        teacher, student = (grown_generator(published_weights(folder)).state_dict() for folder in earlier)
         for name, weight in self.master.state_dict().items():
             weight.add_((student[name] - teacher[name]).to(weight))
             self.average.weights[name].copy_(weight)

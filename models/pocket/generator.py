@@ -15,9 +15,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from models.lingen.transformer import LinGenTransformer3DModel
+from models.pocket.autoencoder import LATENT_CHANNELS
 
 CONFIG: dict[str, Any] = {
-    "in_channels": 24,
+    "in_channels": LATENT_CHANNELS,
     "patch_size": 2,
     "num_layers": 8,
     "num_attention_heads": 5,
@@ -48,6 +49,23 @@ BEFORE_A_TURN = (0, 1)
 def build_generator(**changes: Any) -> LinGenTransformer3DModel:
     """The untrained generator; `changes` override entries of its configuration."""
     return LinGenTransformer3DModel(**{**CONFIG, **changes})
+
+
+@torch.no_grad()
+def grown_generator(small: LinGenTransformer3DModel, **changes: Any) -> LinGenTransformer3DModel:
+    """A generator with the weights of one of fewer latent channels, which are its first ones.
+
+    It neither sees nor moves the further channels yet, so both predict the same for the first ones. `changes`
+    are those of `build_generator`.
+    """
+    model = build_generator(**changes)
+    weights = dict(small.state_dict())
+    for name in ("patch_embed.weight", "proj_out.weight", "proj_out.bias"):
+        new, old = torch.zeros_like(model.get_parameter(name)), weights[name]
+        new[tuple(slice(size) for size in old.shape)] = old  # a patch has its channels one after the other
+        weights[name] = new
+    model.load_state_dict(weights)
+    return model
 
 
 def build_scheduler() -> FlowMatchEulerDiscreteScheduler:

@@ -100,7 +100,7 @@ def refine_decoder(
     while progress.fraction < 1:
         rate = progress.learning_rate(1.0, settings.warmup)
         muon.param_groups[0]["lr"], adam.param_groups[0]["lr"] = settings.learning_rate * rate, 5e-4 * rate
-        loss, error = refining_loss(vae, pool.draw(1.0).to(device), settings, generator)
+        loss, error = refining_loss(vae, pool.draw(1.0).pixels.to(device), settings, generator)
         decoder.zero_grad(set_to_none=True)
         loss.backward()
         muon.step()

@@ -12,6 +12,7 @@ from diffusers import AutoencoderKLLTXVideo
 
 from models.pocket.autoencoder import (
     build_autoencoder,
+    grown_autoencoder,
     load_autoencoder,
     picture_loss,
     psnr,
@@ -19,7 +20,9 @@ from models.pocket.autoencoder import (
     to_pixels,
 )
 from models.pocket.corpus import clip_batch
+from models.pocket.emphasis import subject_cells
 from models.pocket.muon import Muon
+from models.pocket.scenes import NUM_FRAMES, SIZE
 from models.pocket.team import Team
 from models.pocket.training import (
     AveragedWeights,
@@ -39,6 +42,10 @@ class AutoencoderSettings:
 
     Begins with many cheap steps on small crops; larger crops follow, and the last part of the budget sees
     whole clips and single images as well.
+
+    Where a subject is, an error counts ``subject_weight`` times as much. Weights that begin with published
+    ones keep what these encode to, as far as ``kept_weight`` asks for it: latents that stay where they were
+    spare the generator a beginning from nothing.
     """
 
     learning_rate: float = 0.02
@@ -57,6 +64,8 @@ class AutoencoderSettings:
     pool: int = 160
     whole_after: float = 0.72
     ema: float = 0.998
+    subject_weight: float = 3.0
+    kept_weight: float = 0.3
     seed: int = 0
 
 
@@ -65,14 +74,36 @@ def carried_on(settings: AutoencoderSettings) -> AutoencoderSettings:
     return replace(settings, learning_rate=0.012, video_after=0.0, large_after=0.0, whole_after=0.0)
 
 
+@dataclass(frozen=True)
+class Cuts:
+    """A batch of rendered clips, or of parts of them.
+
+    Attributes:
+        pixels: -1 to 1, [n, 3, T, H, W].
+        subjects: where a subject is, bool [n, 1, T, H, W].
+    """
+
+    pixels: torch.Tensor
+    subjects: torch.Tensor
+
+    def to(self, device: torch.device) -> Cuts:
+        """The same on a device."""
+        return Cuts(self.pixels.to(device), self.subjects.to(device))
+
+
 def training_loss(
     vae: AutoencoderKLLTXVideo,
-    pixels: torch.Tensor,
+    cuts: Cuts,
     settings: AutoencoderSettings,
     generator: torch.Generator,
     fraction: float = 0.0,
+    kept: AutoencoderKLLTXVideo | None = None,
 ) -> tuple[torch.Tensor, float]:
-    """Loss of one batch ``[n, 3, T, H, W]`` (-1 to 1) and the squared error of its reconstruction."""
+    """Loss of one batch and the squared error of its reconstruction.
+
+    ``kept`` is the published autoencoder whose latents the first channels of ``vae`` shall be.
+    """
+    pixels = cuts.pixels
     with torch.autocast(pixels.device.type, torch.bfloat16):
         posterior = vae.encode(pixels).latent_dist
         noise = torch.randn(posterior.mean.shape, generator=generator).to(pixels.device)
@@ -80,8 +111,22 @@ def training_loss(
     mean, logvar = posterior.mean.float(), posterior.logvar.float()
     kl = 0.5 * (mean.square() + logvar.exp() - 1 - logvar).mean()
     sharpness = settings.sharpness * min(1.0, max(0.0, fraction - settings.video_after) * 3)
-    loss = picture_loss(made.float(), pixels, sharpness) + settings.kl_weight * kl
+    weight = torch.where(cuts.subjects, settings.subject_weight, 1.0)
+    loss = picture_loss(made.float(), pixels, sharpness, weight / weight.mean()) + settings.kl_weight * kl
+    if kept is not None:
+        loss = loss + settings.kept_weight * moved(kept, pixels, mean)
     return loss, (made.detach().float() - pixels).square().mean().item()
+
+
+def moved(kept: AutoencoderKLLTXVideo, pixels: torch.Tensor, mean: torch.Tensor) -> torch.Tensor:
+    """How far the first channels of ``mean`` [n, C, F, h, w] are from what ``kept`` encodes to.
+
+    The mean squared distance, in its channels' own deviations.
+    """
+    with torch.no_grad(), torch.autocast(pixels.device.type, torch.bfloat16):
+        wanted = kept.encode(pixels).latent_dist.mean.float()
+    spread = kept.latents_std.view(1, -1, 1, 1, 1)
+    return ((mean[:, : wanted.shape[1]] - wanted) / spread).square().mean()
 
 
 class ClipPool:
@@ -91,36 +136,45 @@ class ClipPool:
         self.settings, self.next_seed = settings, seed * 1_000_000 + rank * 100_000 + 1
         self.rng = np.random.default_rng([seed, rank])
         self.kinds = np.random.default_rng(seed)  # processes of a team draw one kind of batch at a time
-        self.clips: list[np.ndarray] = []
+        self.clips: list[tuple[np.ndarray, np.ndarray]] = []
 
-    def draw(self, fraction: float) -> torch.Tensor:
-        """A batch ``[n, 3, T, H, W]`` of -1 to 1 as fits this share of training: crops, clips or images."""
-        settings, rng = self.settings, self.rng
+    def draw(self, fraction: float) -> Cuts:
+        """A batch as fits this share of training: crops, clips or images."""
+        settings = self.settings
         whole, picture = fraction >= settings.whole_after and self.kinds.random() < 0.5, self.kinds.random()
-        fresh = int(rng.random() < 0.5) if len(self.clips) >= settings.pool else min(2, settings.pool)
-        fresh = fresh if self.clips else min(24, settings.pool)
-        for _ in range(fresh):
-            self.clips.append(clip_batch(self.next_seed, 1)[0][0])
-            self.next_seed += 1
-        while len(self.clips) > settings.pool:
-            self.clips.pop(int(rng.integers(settings.pool // 2)))
+        self._refresh()
         if whole and picture < 0.25:
-            picks = rng.integers(len(self.clips), size=12)
-            return to_pixels(np.stack([self.clips[k][int(rng.integers(17))][None] for k in picks]))
+            return self._cut(12, 1, SIZE)
         if whole:
-            return to_pixels(self.clips[int(rng.integers(len(self.clips)))][None])
+            return self._cut(1, NUM_FRAMES, SIZE)
         if fraction < settings.video_after:
-            count, frames, size = settings.images, 1, settings.crop_size
-        elif fraction < settings.large_after:
-            count, frames, size = settings.crops, settings.crop_frames, settings.crop_size
-        else:
-            count, frames, size = settings.large_crops, settings.large_frames, settings.large_size
-        cuts = []
-        for pick in rng.integers(len(self.clips), size=count):
-            t = int(rng.integers(17 - frames + 1))
-            y, x = (int(v) for v in rng.integers(128 - size + 1, size=2))
-            cuts.append(self.clips[pick][t : t + frames, y : y + size, x : x + size])
-        return to_pixels(np.stack(cuts))
+            return self._cut(settings.images, 1, settings.crop_size)
+        if fraction < settings.large_after:
+            return self._cut(settings.crops, settings.crop_frames, settings.crop_size)
+        return self._cut(settings.large_crops, settings.large_frames, settings.large_size)
+
+    def _refresh(self) -> None:
+        """Draw a new clip or two, and drop as many of the older ones."""
+        pool, rng = self.settings.pool, self.rng
+        fresh = int(rng.random() < 0.5) if len(self.clips) >= pool else min(2, pool)
+        for _ in range(fresh if self.clips else min(24, pool)):
+            clips, _, (scene,) = clip_batch(self.next_seed, 1)
+            self.clips.append((clips[0], subject_cells(scene, np.arange(NUM_FRAMES), SIZE)))
+            self.next_seed += 1
+        while len(self.clips) > pool:
+            self.clips.pop(int(rng.integers(pool // 2)))
+
+    def _cut(self, count: int, frames: int, size: int) -> Cuts:
+        """So many pieces of clips, each of so many frames and pixels to a side."""
+        pixels, subjects = [], []
+        for pick in self.rng.integers(len(self.clips), size=count):
+            t = int(self.rng.integers(NUM_FRAMES - frames + 1))
+            y, x = (int(v) for v in self.rng.integers(SIZE - size + 1, size=2))
+            piece = (slice(t, t + frames), slice(y, y + size), slice(x, x + size))
+            clip, subject = self.clips[pick]
+            pixels.append(clip[piece])
+            subjects.append(subject[piece])
+        return Cuts(to_pixels(np.stack(pixels)), torch.from_numpy(np.stack(subjects))[:, None])
 
 
 class AutoencoderTraining:
@@ -141,9 +195,8 @@ class AutoencoderTraining:
     ) -> None:
         torch.manual_seed(settings.seed)
         self.settings, self.progress, self.checkpoint = settings, progress, work / "autoencoder.pt"
-        self.device, self.vae = device, build_autoencoder().to(device)
-        if start_from is not None:
-            self.vae.load_state_dict(load_autoencoder(start_from).state_dict())
+        self.device, self.kept = device, None if start_from is None else load_autoencoder(start_from)
+        self.vae = (build_autoencoder() if self.kept is None else grown_autoencoder(self.kept)).to(device)
         self.before = record_before(start_from)
         self.average = AveragedWeights(self.vae, settings.ema)
         self.states = load_checkpoint(self.checkpoint, progress)
@@ -152,6 +205,8 @@ class AutoencoderTraining:
             self.vae.load_state_dict(self.states["model"])
             for name, value in self.states["average"].items():
                 self.average.weights[name].copy_(value)
+        if self.kept is not None:
+            self.kept.to(device)
         self.team = Team(processes, self.vae, self.average.weights.values())
 
     def begin(self) -> None:
@@ -190,9 +245,9 @@ class AutoencoderTraining:
         return self._update(*order)
 
     def _update(self, step: int, fraction: float, rate: float) -> tuple[float, float]:
-        pixels = self.pool.draw(fraction).to(self.device)
+        cuts = self.pool.draw(fraction).to(self.device)
         self.team.clear_gradients()
-        loss, error = training_loss(self.vae, pixels, self.settings, self.generator, fraction)
+        loss, error = training_loss(self.vae, cuts, self.settings, self.generator, fraction, self.kept)
         loss.backward()
         self.team.wait()
         for index in self.mine:
@@ -264,7 +319,9 @@ def train_autoencoder(
             training.save()
         if max_steps is None and progress.seconds - published > 600:
             published = progress.seconds
-            early = publish(training.average.weights, work / "vae", {"steps": progress.step}, count=40)
+            early = publish(
+                training.average.weights, work / "vae", {"steps": progress.step}, 40, training.kept
+            )
             log_line(log, step=progress.step, early_held_out_psnr=early)
     training.save()
     training.end()
@@ -279,5 +336,9 @@ def train_autoencoder(
         "before": training.before,
         "log": read_log(log)[::5],
     }
-    log_line(log, step=progress.step, held_out_psnr=publish(training.average.weights, out, record))
+    log_line(
+        log,
+        step=progress.step,
+        held_out_psnr=publish(training.average.weights, out, record, kept=training.kept),
+    )
     return out

@@ -10,15 +10,18 @@ import torch
 
 from models.pocket import autoencoder, corpus, train_autoencoder
 from models.pocket.autoencoder import (
+    LATENT_CHANNELS,
     build_autoencoder,
     decode,
     encode,
+    grown_autoencoder,
     load_autoencoder,
+    picture_loss,
     to_clips,
     to_pixels,
 )
 from models.pocket.muon import Muon, orthogonalized
-from models.pocket.train_autoencoder import AutoencoderSettings, training_loss
+from models.pocket.train_autoencoder import AutoencoderSettings, ClipPool, Cuts, moved, training_loss
 from models.pocket.training import Progress, log_line, read_log
 
 TINY = {"block_out_channels": (8, 8, 16), "decoder_block_out_channels": (8, 8, 16)}
@@ -34,7 +37,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch, drawn_sprites: dict[str, np.ndarray]) 
     build = build_autoencoder
     monkeypatch.setattr(corpus, "cast", lambda: drawn_sprites)
     for module in (autoencoder, train_autoencoder):
-        monkeypatch.setattr(module, "build_autoencoder", lambda: build(**TINY))
+        monkeypatch.setattr(module, "build_autoencoder", lambda **changes: build(**{**TINY, **changes}))
     monkeypatch.setattr(autoencoder, "measure_latents", lambda *_: None)
     monkeypatch.setattr(autoencoder, "reconstruction_psnr", lambda *_: 0.0)
 
@@ -42,7 +45,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch, drawn_sprites: dict[str, np.ndarray]) 
 def test_seventeen_frames_become_five_latent_frames_of_eight_by_eight() -> None:
     vae = build_autoencoder(**TINY).eval()
     latents = encode(vae, np.zeros((1, 17, 128, 128, 3), np.uint8))
-    assert latents.shape == (1, 24, 5, 8, 8)
+    assert latents.shape == (1, LATENT_CHANNELS, 5, 8, 8)
     assert decode(vae, latents).shape == (1, 17, 128, 128, 3)
 
 
@@ -59,15 +62,61 @@ def test_training_on_one_batch_lowers_its_loss() -> None:
     torch.manual_seed(0)
     vae, generator = build_autoencoder(**TINY), torch.Generator().manual_seed(0)
     muon = Muon([weight for weight in vae.parameters() if weight.ndim > 1], 0.02)
-    pixels = torch.linspace(-1, 1, 32).expand(1, 3, 1, 32, 32)
+    cuts = Cuts(torch.linspace(-1, 1, 32).expand(1, 3, 1, 32, 32), torch.zeros(1, 1, 1, 32, 32).bool())
     losses = []
     for _ in range(15):
-        loss, _ = training_loss(vae, pixels, SETTINGS, generator)
+        loss, _ = training_loss(vae, cuts, SETTINGS, generator)
         vae.zero_grad()
         loss.backward()
         muon.step()
         losses.append(loss.item())
     assert losses[-1] < 0.7 * losses[0]
+
+
+def test_a_grown_autoencoder_draws_what_the_small_one_does() -> None:
+    small = build_autoencoder(**TINY, latent_channels=6).eval()
+    small.latents_mean.fill_(0.1)
+    large = grown_autoencoder(small, **TINY).eval()
+    clip = np.random.default_rng(0).integers(0, 256, (1, 5, 32, 32, 3), np.uint8)
+    latents = encode(large, clip)
+    assert latents.shape[1] == LATENT_CHANNELS
+    torch.testing.assert_close(latents[:, :6], encode(small, clip))
+    assert latents[:, 6:].std() > 0
+    np.testing.assert_allclose(decode(large, latents), decode(small, latents[:, :6]), atol=1)
+
+
+def test_the_first_channels_of_a_grown_autoencoder_are_kept_where_they_were() -> None:
+    small = build_autoencoder(**TINY, latent_channels=6)
+    large = grown_autoencoder(small, **TINY)
+    pixels = torch.rand(1, 3, 1, 32, 32)
+    with torch.autocast("cpu", torch.bfloat16):
+        mean = large.encode(pixels).latent_dist.mean.float()
+    assert moved(small, pixels, mean) == 0
+    mean[:, 6:] += 1
+    assert moved(small, pixels, mean) == 0
+    mean[:, :6] += small.latents_std.view(1, -1, 1, 1, 1)
+    torch.testing.assert_close(moved(small, pixels, mean), torch.tensor(1.0))
+
+
+def test_an_error_counts_as_much_as_its_place() -> None:
+    true, made = torch.zeros(1, 3, 5, 8, 8), torch.zeros(1, 3, 5, 8, 8)
+    made[..., :4] = 0.5
+    weight = torch.ones(1, 1, 5, 8, 8)
+    weight[..., :4] = 3
+    plain, weighed = picture_loss(made, true, 0.0), picture_loss(made, true, 0.0, weight)
+    torch.testing.assert_close(weighed, 3 * plain)
+    torch.testing.assert_close(
+        picture_loss(made, true, 0.3), picture_loss(made, true, 0.3, torch.ones_like(weight))
+    )
+
+
+def test_cuts_know_where_their_subject_is(
+    monkeypatch: pytest.MonkeyPatch, drawn_sprites: dict[str, np.ndarray]
+) -> None:
+    monkeypatch.setattr(corpus, "cast", lambda: drawn_sprites)
+    cuts = ClipPool(replace(SETTINGS, whole_after=0.0, pool=3), seed=3).draw(1.0)
+    assert cuts.subjects.shape == (len(cuts.pixels), 1, *cuts.pixels.shape[2:])
+    assert 0.02 < cuts.subjects.float().mean() < 0.6
 
 
 def test_an_orthogonalized_step_has_singular_values_near_one() -> None:
@@ -79,7 +128,7 @@ def test_an_orthogonalized_step_has_singular_values_near_one() -> None:
 @pytest.mark.usefixtures("tiny")
 def test_a_finished_training_leaves_a_folder_that_diffusers_loads(tmp_path: Path) -> None:
     out = train(tmp_path / "vae", tmp_path, 1, SETTINGS, max_steps=2, threads=1)
-    assert load_autoencoder(out).config.latent_channels == 24
+    assert load_autoencoder(out).config.latent_channels == LATENT_CHANNELS
     assert (out / "training.json").exists()
 
 
@@ -111,6 +160,19 @@ def test_training_can_begin_with_published_weights(tmp_path: Path) -> None:
     again = train(tmp_path / "next", tmp_path / "work", 1, still, max_steps=1, threads=1, start_from=first)
     weights, same = (load_autoencoder(folder).decoder.conv_in.conv.weight for folder in (first, again))
     assert torch.equal(weights, same)
+
+
+@pytest.mark.usefixtures("tiny")
+def test_training_can_begin_with_published_weights_of_fewer_channels(tmp_path: Path) -> None:
+    small = build_autoencoder(**TINY, latent_channels=6)
+    small.latents_std.fill_(2.0)
+    autoencoder.save_autoencoder(small, tmp_path / "small", {})
+    out = train(
+        tmp_path / "vae", tmp_path, 1, SETTINGS, max_steps=1, threads=1, start_from=tmp_path / "small"
+    )
+    grown = load_autoencoder(out)
+    assert grown.config.latent_channels == LATENT_CHANNELS
+    assert grown.latents_std[:6].tolist() == [2.0] * 6
 
 
 @pytest.mark.usefixtures("tiny")
