@@ -84,8 +84,8 @@ def latents(
     from models.pocket.latents import make_latents
     from models.pocket.training import use_threads
 
-    use_threads(threads)
-    for line in make_latents(work, vae, clips, stills, turns, only_render):
+    device = use_threads(threads)
+    for line in make_latents(work, vae, clips, stills, turns, only_render, device):
         typer.echo(line)
 
 

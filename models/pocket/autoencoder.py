@@ -9,7 +9,6 @@ latents near a unit Gaussian.
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from diffusers import AutoencoderKLLTXVideo
 from torch.nn import functional as F
 
 from models.pocket.corpus import clip_batch
+from models.pocket.training import in_place_of
 
 LATENT_CHANNELS = 40
 CONFIG: dict[str, Any] = {
@@ -169,12 +169,9 @@ def save_autoencoder(vae: AutoencoderKLLTXVideo, out: Path, record: dict[str, An
     """Writes a diffusers folder in float16 with a training record, in place of the one that was there."""
     half = vae.half()
     half.latents_mean, half.latents_std = half.latents_mean.float(), half.latents_std.float()
-    part = out.with_name(out.name + ".part")
-    shutil.rmtree(part, ignore_errors=True)
-    half.save_pretrained(part, safe_serialization=True)
-    (part / "training.json").write_text(json.dumps(record, indent=2))
-    shutil.rmtree(out, ignore_errors=True)
-    part.rename(out)
+    with in_place_of(out) as part:
+        half.save_pretrained(part, safe_serialization=True)
+        (part / "training.json").write_text(json.dumps(record, indent=2))
 
 
 def publish(

@@ -44,10 +44,10 @@ class LatentSet:
     """Encoded clips or pictures in memory.
 
     Attributes:
-        latents: normalised latents [N, 24, F, 8, 8] in float16; F = 5 for clips, 1 for pictures.
+        latents: normalised latents [N, C, F, 8, 8] in float16; F = 5 for clips, 1 for pictures.
         captions: several captions of each.
         subjects: the cells in which a subject is, bool [N, F, 8, 8].
-        lost: how the first latent frames differ if they are those of decoded frames, [N, 24, 3, 8, 8] in
+        lost: how the first latent frames differ if they are those of decoded frames, [N, C, 3, 8, 8] in
             float16; zero where that was not looked at, and none for pictures.
     """
 
@@ -124,7 +124,7 @@ def render_shard(path: Path, kind: str, seed: int) -> None:
 
 
 def encoded_again(vae: AutoencoderKLLTXVideo, frames: np.ndarray) -> Tensor:
-    """Latents [n, 24, 3, 8, 8] of the first nine frames of clips, as they are once they have been decoded.
+    """Latents [n, C, 3, 8, 8] of the first nine frames of clips, as they are once they have been decoded.
 
     A clip that goes on from another begins with that one's end, whose frames hang on those before. So the
     frames are coded backwards here, and the first ones last.
@@ -141,10 +141,10 @@ def encode_shard(
     with safe_open(source, "pt") as shard:
         frames, metadata = shard.get_tensor("frames").numpy(), shard.metadata()
     batches = [frames[i : i + batch] for i in range(0, len(frames), batch)]
-    latents = torch.cat([encode(vae, each) for each in batches])
+    latents = torch.cat([encode(vae, each).cpu() for each in batches])
     kept = {"latents": latents.half()}
     if again:
-        second = torch.cat([encoded_again(vae, each) for each in batches])
+        second = torch.cat([encoded_again(vae, each).cpu() for each in batches])
         kept["lost"] = (second - latents[:, :, :GIVEN]).half()
     metadata = {**metadata, "encoder": encoder_mark(vae)}
     write_whole(target, lambda part: save_file(kept, part, metadata))
@@ -156,7 +156,13 @@ def is_encoded_again(kind: str, seed: int) -> bool:
 
 
 def make_latents(
-    work: Path, vae_folder: Path, clips: int, stills: int, turns: int = 0, only_render: bool = False
+    work: Path,
+    vae_folder: Path,
+    clips: int,
+    stills: int,
+    turns: int = 0,
+    only_render: bool = False,
+    device: torch.device | None = None,
 ) -> Iterator[str]:
     """Render and encode what is missing of so many clips, pictures and clips that turn to something else.
 
@@ -166,7 +172,7 @@ def make_latents(
     wanted = [("clips", HELD_OUT_SEED)]
     for kind, count in (("stills", stills), ("clips", clips), ("turns", turns)):
         wanted += [(kind, seed) for seed in range(1, count // SHARD[kind] + 1)]
-    vae = None if only_render else load_autoencoder(vae_folder)
+    vae = None if only_render else load_autoencoder(vae_folder).to(device)
     encoder = "" if vae is None else encoder_mark(vae)
     for kind, seed in wanted:
         rendered, encoded = (work / step / f"{kind}-{seed:06d}.safetensors" for step in ("frames", "latents"))

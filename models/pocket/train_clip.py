@@ -8,7 +8,6 @@ with disturbed latents; the model then still names what it sees. Contrastive los
 from __future__ import annotations
 
 import json
-import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +27,7 @@ from models.pocket.corpus import cast
 from models.pocket.scenes import NUM_FRAMES, Scene, draw_scene, render
 from models.pocket.small_training import SmallTraining
 from models.pocket.subjects import NOUNS
-from models.pocket.training import Progress, log_line, read_log, use_threads
+from models.pocket.training import Progress, in_place_of, log_line, read_log, use_threads
 
 IMAGE_SIZE = 96
 CONTEXT_LENGTH = 32
@@ -177,15 +176,11 @@ def compressed(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 def publish_clip(weights: dict[str, torch.Tensor], out: Path, record: dict[str, Any]) -> None:
     """Writes compressed weights and configuration so that ``open_clip`` loads ``local-dir:<out>``."""
-    part = out.with_name(out.name + ".part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    save_file(compressed(weights), part / "open_clip_model.safetensors")
     config = {"model_cfg": MODEL_CONFIG, "preprocess_cfg": PREPROCESS_CONFIG}
-    (part / "open_clip_config.json").write_text(json.dumps(config, indent=2))
-    (part / "training.json").write_text(json.dumps(record, indent=2))
-    shutil.rmtree(out, ignore_errors=True)
-    part.rename(out)
+    with in_place_of(out) as part:
+        save_file(compressed(weights), part / "open_clip_model.safetensors")
+        (part / "open_clip_config.json").write_text(json.dumps(config, indent=2))
+        (part / "training.json").write_text(json.dumps(record, indent=2))
 
 
 def train_clip(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -34,6 +33,7 @@ from models.pocket.training import (
     Progress,
     compile_blocks,
     fast_attention,
+    in_place_of,
     load_checkpoint,
     log_line,
     read_log,
@@ -130,12 +130,9 @@ def publish(assets: Path, weights: dict[str, Tensor], record: dict[str, object])
     pipeline = LinGenPipeline(vae, encoder, tokenizer, model, build_scheduler(), upscaler)
     pipeline.save_config(assets)
     pipeline.scheduler.save_pretrained(assets / "scheduler")
-    part, out = assets / "transformer.part", assets / "transformer"
-    shutil.rmtree(part, ignore_errors=True)
-    model.half().save_pretrained(part, max_shard_size="14MB")
-    (part / "training.json").write_text(json.dumps(record, indent=2) + "\n")
-    shutil.rmtree(out, ignore_errors=True)
-    part.rename(out)
+    with in_place_of(assets / "transformer") as part:
+        model.half().save_pretrained(part, max_shard_size="14MB")
+        (part / "training.json").write_text(json.dumps(record, indent=2) + "\n")
 
 
 def published_weights(assets: Path) -> LinGenTransformer3DModel:

@@ -25,7 +25,14 @@ from models.pocket.pixel_critic import Critique, PixelCritic
 from models.pocket.scenes import SIZE, Scene, draw_scene, render
 from models.pocket.small_training import SmallTraining
 from models.pocket.sprites import CLIP_LOCATION
-from models.pocket.training import Progress, log_line, read_log, record_before, use_threads
+from models.pocket.training import (
+    Progress,
+    in_place_of,
+    log_line,
+    read_log,
+    record_before,
+    use_threads,
+)
 
 FINE_SPRITES = CLIP_LOCATION / "sprites-fine.npz"
 HELD_OUT_SEED = 9_100
@@ -211,7 +218,8 @@ def train_upscaler(
         "before": training.before,
         "log": read_log(log),
     }
-    upscaler.half().save_pretrained(assets / "upscaler")
-    (assets / "upscaler" / "training.json").write_text(json.dumps(record, indent=2) + "\n")
+    with in_place_of(assets / "upscaler") as part:
+        upscaler.half().save_pretrained(part)
+        (part / "training.json").write_text(json.dumps(record, indent=2) + "\n")
     LinGenPipeline(**{**maker.pipeline.components, "upscaler": upscaler}).save_config(assets)
     return assets / "upscaler"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import shutil
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -78,6 +79,17 @@ def load_checkpoint(path: Path, progress: Progress) -> dict[str, Any] | None:
     states: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     progress.step, progress.spent = states["step"], states["spent"]
     return states
+
+
+@contextlib.contextmanager
+def in_place_of(folder: Path) -> Iterator[Path]:
+    """A new empty folder that takes the place of `folder` once it is whole; till then that one stays."""
+    part = folder.with_name(folder.name + ".part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    yield part
+    shutil.rmtree(folder, ignore_errors=True)
+    part.rename(folder)
 
 
 def log_line(path: Path, **values: float | int | str) -> None:
