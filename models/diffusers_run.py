@@ -31,6 +31,7 @@ from models.gguf_networks import Networks, with_networks
 from models.memory import give_freed_memory_back
 from models.placing import cleared_device, place
 from models.prompt_memory import PromptMemory
+from models.reading import Reading
 from models.rough_decoder import RoughDecoder
 from models.step_cache import takes_cache
 from models.suspension import Pause, SuspendedCall, run_together
@@ -285,8 +286,8 @@ class DiffusersModel(VideoModel):
             pipeline.scheduler = shifted(pipeline.scheduler, card.shift)
         return cls(card, place(pipeline, where), where.reason, threads, tiny_decoder)
 
-    def reading(self, prompt: str) -> dict[str, str]:
-        """Words that are read as others; see `VideoModel.reading`."""
+    def reading(self, prompt: str) -> Reading:
+        """What is made of the words of a prompt; see `VideoModel.reading`."""
         return self._family.reading(self._pipeline, prompt)[1]
 
     def encode(

@@ -15,6 +15,7 @@ from typing import Any
 from models.clip import Clip, Frames
 from models.conditioning import Conditioning, Lora
 from models.errors import InputError
+from models.reading import Reading
 
 
 @dataclass(frozen=True)
@@ -301,10 +302,10 @@ class VideoModel(ABC):
     placement_reason: str = ""
     """Where it runs and why, in a sentence."""
 
-    def reading(self, prompt: str) -> dict[str, str]:
-        """Words of a prompt that the model reads as others, and as which; as "" what it leaves out."""
+    def reading(self, prompt: str) -> Reading:
+        """What the model makes of the words of a prompt."""
         del prompt
-        return {}
+        return Reading()
 
     @abstractmethod
     def encode(

@@ -101,7 +101,7 @@ def _best_attempt(
         task = Task(new_id(), asked, guide_for(request, worker, guide), ending, continues=goes_on)
         yield Begun(index, task, attempt)
         made = yield from _attempt(worker, task)
-        if best is None or _likeness(made) > _likeness(best[1]):
+        if best is None or ("guide" in made.scores and _likeness(made) > _likeness(best[1])):
             best = attempt, made
         if attempt:  # at once: whoever stops the next attempt keeps the best one
             yield Kept(index, best[0])
