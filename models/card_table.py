@@ -106,4 +106,6 @@ def continues(card: ModelCard) -> str:
         return "from the last frame, towards a given one"
     if card.prefix_frames > 1:
         return f"from up to {card.prefix_frames} frames"
+    if card.looks_back:
+        return f"from the last frame, with a look at the {card.looks_back} before it"
     return "from the last frame"

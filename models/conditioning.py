@@ -35,6 +35,8 @@ class Conditioning:
         num_frames: length of the chunk in frames, the repeated guide frames included.
         guide: `[n, H, W, 3]` uint8 frames that the chunk begins with (n = 1 for an image, more for a prefix),
             or None for text alone. They are repeated as the first n frames of the chunk.
+        before: `[m, H, W, 3]` uint8 frames of the film before the guide, which the model looks at as well
+            and the chunk does not repeat, or None.
         last_image: `[H, W, 3]` uint8, the picture that the chunk ends with, or None.
         loras: LoRA files that change the network, and how strongly.
         fps: frames per second of the clip.
@@ -49,6 +51,7 @@ class Conditioning:
     width: int
     num_frames: int
     guide: Frames | None = None
+    before: Frames | None = None
     last_image: Frames | None = None
     loras: tuple[Lora, ...] = ()
     fps: float = 8.0

@@ -17,7 +17,7 @@ def fit_guide(guide: Frames, card: ModelCard, height: int, width: int, num_frame
         guide: `[n, H, W, 3]` or, for an image, `[H, W, 3]` uint8.
         card: says how many frames can be given.
         height, width: of the run, in pixels.
-        num_frames: of the run; at least one frame more than the guide.
+        num_frames: of the run; at least one frame more than it repeats of the guide.
 
     Returns:
         `[n, height, width, 3]` uint8.
@@ -32,12 +32,22 @@ def fit_guide(guide: Frames, card: ModelCard, height: int, width: int, num_frame
             f"{card.title} continues from {' or '.join(map(str, legal))} frames, not {len(frames)}. "
             f"Give the last {max((n for n in legal if n <= len(frames)), default=legal[0])}."
         )
-    if len(frames) >= num_frames:
+    repeated = min(len(frames), card.prefix_frames)
+    if repeated >= num_frames:
         raise InputError(
-            f"The guide has {len(frames)} frames and the chunk {num_frames}: nothing new would be made. "
+            f"The guide has {repeated} frames and the chunk {num_frames}: nothing new would be made. "
             f"Ask for more frames."
         )
     return np.stack([cover(frame, height, width) for frame in frames])
+
+
+def known_frames(
+    guide: Frames, card: ModelCard, height: int, width: int, num_frames: int
+) -> tuple[Frames | None, Frames]:
+    """What a run looks at only, and what it repeats: `fit_guide` with the same arguments, parted."""
+    frames = fit_guide(guide, card, height, width, num_frames)
+    repeated = min(len(frames), card.prefix_frames)
+    return frames[:-repeated] if len(frames) > repeated else None, frames[-repeated:]
 
 
 def fit_picture(picture: Frames, height: int, width: int) -> Frames:
@@ -69,7 +79,7 @@ def as_frames(array: Frames) -> Frames:
 
 
 def prefix_lengths(card: ModelCard) -> tuple[int, ...]:
-    """How many frames a chunk can be continued from: one, and the legal lengths up to the card's prefix.
+    """How many frames a chunk can be continued from: one, and more as the card's prefix and look back allow.
 
     Raises:
         InputError: if the model makes clips from words alone.
@@ -77,7 +87,8 @@ def prefix_lengths(card: ModelCard) -> tuple[int, ...]:
     if not card.takes_image:
         card.check_guides(has_guide=True)
     longer = range(card.frame_offset, card.prefix_frames + 1, card.frame_stride)
-    return tuple(sorted({1, *(n for n in longer if n > 1)}))
+    all_seen = {card.prefix_frames + card.looks_back} if card.looks_back else set()
+    return tuple(sorted({1, *(n for n in longer if n > 1), *all_seen}))
 
 
 def prefix(frames: Frames, card: ModelCard) -> Frames:

@@ -25,12 +25,13 @@ from models import download, placement, weights
 from models.adapters import Adapters
 from models.clip import Clip, Frames
 from models.conditioning import Conditioning, Lora
-from models.continuation import fit_guide, fit_picture
+from models.continuation import fit_picture, known_frames
 from models.families import Family, family
 from models.gguf_networks import Networks, with_networks
 from models.memory import give_freed_memory_back
 from models.placing import cleared_device, place
 from models.prompt_memory import PromptMemory
+from models.reading import Reading
 from models.rough_decoder import RoughDecoder
 from models.step_cache import takes_cache
 from models.suspension import Pause, SuspendedCall, run_together
@@ -285,8 +286,8 @@ class DiffusersModel(VideoModel):
             pipeline.scheduler = shifted(pipeline.scheduler, card.shift)
         return cls(card, place(pipeline, where), where.reason, threads, tiny_decoder)
 
-    def reading(self, prompt: str) -> dict[str, str]:
-        """Words that are read as others; see `VideoModel.reading`."""
+    def reading(self, prompt: str) -> Reading:
+        """What is made of the words of a prompt; see `VideoModel.reading`."""
         return self._family.reading(self._pipeline, prompt)[1]
 
     def encode(
@@ -308,6 +309,9 @@ class DiffusersModel(VideoModel):
         num_frames = card.check_num_frames(num_frames or card.num_frames)
         card.check_guides(has_guide=guide is not None, has_last_image=last_image is not None)
         prompt = card.check_prompt(prompt, has_guide=guide is not None)
+        before = None
+        if guide is not None:
+            before, guide = known_frames(guide, card, height, width, num_frames)
         conditioning = Conditioning(
             prompt=self._family.reading(self._pipeline, prompt)[0],
             negative_prompt=negative_prompt.strip(),
@@ -315,7 +319,8 @@ class DiffusersModel(VideoModel):
             height=height,
             width=width,
             num_frames=num_frames,
-            guide=None if guide is None else fit_guide(guide, card, height, width, num_frames),
+            guide=guide,
+            before=before,
             last_image=None if last_image is None else fit_picture(last_image, height, width),
             loras=tuple(loras),
             fps=card.fps,

@@ -15,6 +15,7 @@ from typing import Any
 from models.clip import Clip, Frames
 from models.conditioning import Conditioning, Lora
 from models.errors import InputError
+from models.reading import Reading
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,8 @@ class ModelCard:
         reads_prompt: whether words steer the clip at all.
         prefix_frames: how many frames at the end of a chunk condition the next one; 1 is the last frame only,
             0 a model that makes clips from words alone.
+        looks_back: how many frames before those the model looks at as well, if the film has so many; the next
+            chunk does not repeat them.
         partner: name of the image-to-video card that continues the clips of a card with `prefix_frames` 0.
         float16: whether the authors have it in float16, for devices that do not calculate in bfloat16.
         tiling: whether its decoder takes tiles wherever it runs, as the memory that it needs grows too fast.
@@ -110,6 +113,7 @@ class ModelCard:
     needs_last_image: bool = False
     reads_prompt: bool = True
     prefix_frames: int = 1
+    looks_back: int = 0
     partner: str = ""
     float16: bool = False
     tiling: bool = False
@@ -301,10 +305,10 @@ class VideoModel(ABC):
     placement_reason: str = ""
     """Where it runs and why, in a sentence."""
 
-    def reading(self, prompt: str) -> dict[str, str]:
-        """Words of a prompt that the model reads as others, and as which; as "" what it leaves out."""
+    def reading(self, prompt: str) -> Reading:
+        """What the model makes of the words of a prompt."""
         del prompt
-        return {}
+        return Reading()
 
     @abstractmethod
     def encode(
@@ -326,7 +330,8 @@ class VideoModel(ABC):
             prompt: what is seen and what moves.
             negative_prompt: what to keep away from.
             guide: `[n, H, W, 3]` uint8, resized and cropped to the size of the run; n = 1 is a guide image,
-                n > 1 the end of the chunk before, at most `card.prefix_frames`.
+                n > 1 the end of the chunk before, at most `card.prefix_frames`
+                and `card.looks_back`.
             last_image: `[H, W, 3]` uint8 picture to end with, where `card.takes_last_image`.
             loras: LoRA files for this model, each with its weight.
             guidance_scale: classifier-free guidance, >= 1.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from textwrap import shorten
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from studio.search import final_passes, network_evaluations, passes_per_step, pr
 from studio.timeline import ChunkRequest, Frozen
 
 if TYPE_CHECKING:
+    from models.reading import Reading
     from models.video_model import ModelCard
 
 Timing = Callable[[str, str], float | None]
@@ -146,11 +147,19 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def reading_words(reading: Mapping[str, str]) -> str:
+def reading_words(reading: Reading) -> str:
     """What a model makes of words that it was never taught or does not get to; empty if it reads them all."""
-    listed = ", ".join(f"“{word}” as “{instead}”" for word, instead in reading.items() if instead)
-    lost = ", ".join(
-        f"“{shorten(words, 60, placeholder='…')}”" for words, instead in reading.items() if not instead
+    as_others = ", ".join(f"“{word}” as “{other}”" for word, other in reading.as_others.items())
+    unknown, lost = (", ".join(map(_quoted, words)) for words in (reading.unknown, reading.left_out))
+    said = (
+        f"Reads {as_others}" if as_others else "",
+        f"Does not know {unknown}" if unknown else "",
+        f"Too long: {lost} is left out" if lost else "",
     )
-    said = (f"Reads {listed}" if listed else "", f"Too long: {lost} is left out" if lost else "")
     return ". ".join(each for each in said if each)
+
+
+def _quoted(words: str) -> str:
+    """Words of a prompt, of which a long row is cut."""
+    words = shorten(words, 60, placeholder="…") if " " in words else words
+    return f"“{words if len(words) <= 60 else words[:59] + '…'}”"

@@ -82,7 +82,7 @@ def extend(
             request, guide = begin(request)  # noqa: PLW2901
         goes_on = (continues or index > 0) and not request.cut
         made = yield from _best_attempt(worker, index, request, guide, ending, goes_on, retries)
-        guide = made.clip.frames[-longest_prefix(worker) :].copy()
+        guide = made.clip.frames[-kept_frames(worker, request.model) :].copy()
 
 
 def _best_attempt(
@@ -101,7 +101,7 @@ def _best_attempt(
         task = Task(new_id(), asked, guide_for(request, worker, guide), ending, continues=goes_on)
         yield Begun(index, task, attempt)
         made = yield from _attempt(worker, task)
-        if best is None or _likeness(made) > _likeness(best[1]):
+        if best is None or ("guide" in made.scores and _likeness(made) > _likeness(best[1])):
             best = attempt, made
         if attempt:  # at once: whoever stops the next attempt keeps the best one
             yield Kept(index, best[0])
@@ -153,9 +153,9 @@ def guide_for(request: ChunkRequest, worker: Worker, end: Frames | None) -> Fram
     return None if end is None else prefix(end, worker.card(request.model))
 
 
-def longest_prefix(worker: Worker) -> int:
-    """How many frames at the end of a chunk are kept: as many as any model can continue from."""
-    return max(card.prefix_frames for card in worker.cards())
+def kept_frames(worker: Worker, model: str) -> int:
+    """How many frames at the end of a chunk are kept: all that any model repeats, or its own looks at."""
+    return max(card.prefix_frames + card.looks_back * (card.name == model) for card in worker.cards())
 
 
 def plan(

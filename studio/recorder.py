@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from studio import costs
 from studio.errors import InputError
-from studio.extend import Begun, Event, Kept, longest_prefix
+from studio.extend import Begun, Event, Kept, kept_frames
 from studio.search import (
     Decoded,
     Finished,
@@ -248,7 +248,7 @@ class Recorder:
 
         begins = self._parent is None or self._task.request.cut
         clip = decoded.clip if begins else decoded.clip.without_first(decoded.num_guide_frames)
-        tail = decoded.clip.tail(longest_prefix(self._worker))
+        tail = decoded.clip.tail(kept_frames(self._worker, self._task.request.model))
         write = partial(self._store.write_media, self._project_id)
         pool = ThreadPoolExecutor(1, thread_name_prefix="studio-files")
         self._files = (

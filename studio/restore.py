@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,7 @@ class _Recipe(BaseModel):
     segments: list[_Chunk] = Field(min_length=1, max_length=MAX_CHUNKS)
 
 
-def restore(path: Path, store: Store, tail_frames: int, visitor: str = "") -> Project | None:
+def restore(path: Path, store: Store, kept: Callable[[str], int], visitor: str = "") -> Project | None:
     """A new project with the film of a file, or None if the file holds no recipe.
 
     An mp4 is cut without loss. The next chunk is conditioned on frames decoded from the film; galleries and
@@ -50,7 +50,7 @@ def restore(path: Path, store: Store, tail_frames: int, visitor: str = "") -> Pr
     Args:
         path: an mp4 or webm; nothing about it is trusted.
         store: takes the project.
-        tail_frames: how many frames at the end of a chunk are kept to continue from.
+        kept: of a model's name, how many frames at the end of its chunks are kept to continue from.
         visitor: whose project it will be, where strangers share the studio.
 
     Raises:
@@ -66,6 +66,7 @@ def restore(path: Path, store: Store, tail_frames: int, visitor: str = "") -> Pr
             f"recipe {sum(lengths)}. Choose the film as it was exported."
         )
     store.check_disk(4 * path.stat().st_size)
+    tail_frames = max(kept(chunk.request.model) for chunk in recipe.segments)
     project, film = Project(title=recipe.title or "Untitled"), _Film(path, lengths, tail_frames)
     try:
         for chunk in recipe.segments:

@@ -179,10 +179,10 @@ class Studio:
         Raises:
             InputError: if the film does not fit the recipe in it.
         """
-        from studio.extend import longest_prefix
+        from studio.extend import kept_frames
         from studio.restore import restore
 
-        return restore(Path(path), self.store, longest_prefix(self.worker), visitor)
+        return restore(Path(path), self.store, partial(kept_frames, self.worker), visitor)
 
     def add_guide(self, project_id: str, path: Path | str) -> str:
         """Take an image, or a video's last frame, to be named as `ChunkRequest.guide` of a first segment.

@@ -25,11 +25,12 @@ CARDS = (
         num_frames=33,
         min_frames=33,
         max_frames=33,
+        looks_back=32,
         num_inference_steps=50,
         preview_steps=8,
         guidance_scale=5.0,
         negative_prompt=NEGATIVE,
         memory_gb=48,
-        notes="One window of 33 frames at a time, from words or an image.",
+        notes="One window of 33 frames at a time, from words, an image or the window before.",
     ),
 )

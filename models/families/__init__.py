@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from typing import Any, Protocol, cast
 
 from models.conditioning import Conditioning
+from models.reading import Reading
 from models.video_model import ModelCard
 
 
@@ -24,8 +25,8 @@ class Family(Protocol):
     def check_installed(self, card: ModelCard) -> None:
         """Raises `InputError` if a package is missing, before anything is downloaded; without it, none is."""
 
-    def reading(self, pipeline: Any, prompt: str) -> tuple[str, dict[str, str]]:
-        """The prompt as it is encoded, and words that were read as others; without it, nothing is changed."""
+    def reading(self, pipeline: Any, prompt: str) -> tuple[str, Reading]:
+        """The prompt as it is encoded, and how that differs; without it, nothing is changed."""
 
     def encode(self, pipeline: Any, conditioning: Conditioning) -> dict[str, Any]:
         """Encode what is the same for all candidates: prompt embeds, guide latents."""

@@ -4,8 +4,9 @@ The pipeline can make a long video of several windows in one call; here a chunk 
 preview shows the whole chunk and the studio searches at every seam. The pipeline takes a length for at least
 the next multiple of 33.
 
-What it makes from an image comes after the image and does not repeat it. A chunk begins with its guide
-everywhere else in the studio, so the guide is put before the window and the window's last frame is left out.
+A film goes on from its last window, as the pipeline's own windows do, or from an image where there is less of
+it. What is made comes after that and repeats nothing. A chunk begins with its guide everywhere else in the
+studio, so the last known frame is put before the window and the window's last frame is left out.
 A given `latents` would be ignored: a run is its seed. The pipeline for the distilled checkpoint goes through
 stages of different resolution, whose previews would not be clips of the chunk's size, and is not offered.
 """
@@ -33,16 +34,25 @@ def encode(pipeline: Any, conditioning: Conditioning) -> dict[str, Any]:
 
 def arguments(conditioning: Conditioning) -> dict[str, Any]:
     """One window."""
-    image = {} if conditioning.guide is None else {"image": Image.fromarray(conditioning.guide[-1])}
     return {
         **conditioning.options,
         **conditioning.encoded,
-        **image,
+        **_known(conditioning),
         "height": conditioning.height,
         "width": conditioning.width,
         "num_frames": conditioning.num_frames,
         "guidance_scale": conditioning.guidance_scale,
     }
+
+
+def _known(conditioning: Conditioning) -> dict[str, Any]:
+    """The end of a film as long as a window, or one image."""
+    if conditioning.guide is None:
+        return {}
+    frames = [Image.fromarray(frame) for frame in conditioning.guide]
+    if conditioning.before is None:
+        return {"image": frames[-1]}
+    return {"video": [*map(Image.fromarray, conditioning.before), *frames]}
 
 
 def generator_device(pipeline: Any) -> Any:

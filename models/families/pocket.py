@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from PIL import Image
 
 from models.conditioning import Conditioning
+from models.reading import Reading
 from models.video_model import ModelCard
 
 MOST_TOKENS = 32
@@ -20,17 +22,17 @@ def pipeline_class(card: ModelCard) -> type[Any]:
     return LinGenPipeline
 
 
-def reading(pipeline: Any, prompt: str) -> tuple[str, dict[str, str]]:
-    """The prompt in words that the model was taught, and what was read as what; as nothing beyond the end."""
+def reading(pipeline: Any, prompt: str) -> tuple[str, Reading]:
+    """The prompt in words that the model was taught, and what was made of the others."""
     from models.lingen.embeds import beyond
     from models.pocket.vocabulary import Vocabulary, sentence_vectors
 
     if not hasattr(pipeline, "vocabulary"):
         encoder, device = pipeline.text_encoder, pipeline._execution_device
         pipeline.vocabulary = Vocabulary(sentence_vectors(encoder, pipeline.tokenizer, device))
-    read, instead = pipeline.vocabulary.read(prompt)
+    read, told = pipeline.vocabulary.read(prompt)
     lost = (beyond(pipeline.tokenizer, scene, MOST_TOKENS) for scene in read.splitlines())
-    return read, {**instead, **{words: "" for words in lost if words}}
+    return read, replace(told, left_out=tuple(words for words in lost if words))
 
 
 def encode(pipeline: Any, conditioning: Conditioning) -> dict[str, Any]:

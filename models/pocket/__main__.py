@@ -7,7 +7,7 @@ import typer
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False)
 
-Minutes = Annotated[float, typer.Option(help="Training time in all, over every resumed part.")]
+Minutes = Annotated[float, typer.Option(min=0.01, help="Training time in all, over every resumed part.")]
 Threads = Annotated[int, typer.Option(help="CPU threads.")]
 Seed = Annotated[int, typer.Option(help="Seed of the weights and of the clips drawn.")]
 Work = Annotated[Path, typer.Option(help="Where checkpoints and logs are kept.")]

@@ -7,6 +7,7 @@ that: a poodle is near a dog, and a forest near a meadow.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from models.pocket import captions
 from models.pocket.subjects import SUBJECTS
+from models.reading import Reading
 
 Embed = Callable[[list[str]], Tensor]
 """Texts -> unit vectors [n, D]; near ones mean nearly the same."""
@@ -67,9 +69,15 @@ KNOWN = (
 """Words that the model was taught, but those of names and of what names are joined with."""
 _LONGEST_FIRST = sorted(NAMES, key=len, reverse=True)
 TOKENS = re.compile(
-    rf"(?P<name>\b(?:{'|'.join(map(re.escape, _LONGEST_FIRST))})\b)|(?P<word>[a-z][a-z'-]*)|[^\s]",
+    rf"(?P<name>\b(?:{'|'.join(map(re.escape, _LONGEST_FIRST))})\b)|(?P<word>[^\W\d_][\w'’-]*)|[^\s]",
     re.IGNORECASE,
 )
+
+
+def in_latin_letters(word: str) -> bool:
+    """Whether the text encoder can spell a word: accents do not matter, other scripts are all one."""
+    plain = unicodedata.normalize("NFKD", word)
+    return all(letter.isascii() or unicodedata.combining(letter) or letter == "’" for letter in plain)
 
 
 @dataclass(frozen=True)
@@ -139,20 +147,24 @@ class Vocabulary:
         self._embed = embed
         self._known: tuple[Tensor, Tensor] | None = None
 
-    def read(self, prompt: str) -> tuple[str, dict[str, str]]:
-        """The prompt in words that the model knows, and what was read as what, in the prompt's order."""
+    def read(self, prompt: str) -> tuple[str, Reading]:
+        """The prompt in words that the model knows, and what was made of the others, in their order."""
         instead: list[tuple[re.Match[str], str]] = []
+        unknown: list[str] = []
         for group in groups(prompt):
             nearest = self._place(group) if group.place else self._subject(group)
             if nearest is not None:
                 instead.append(nearest)
+            else:
+                unknown += [match.group() for match in group.unknown]
         text = prompt
         for match, word in reversed(instead):
             before = re.sub(
                 r"\b([Aa])n? $", rf"\1{'n' if word[0] in 'aeiou' else ''} ", text[: match.start()]
             )
             text = before + word + text[match.end() :]
-        return text, {match.group(): word for match, word in instead}
+        as_others = {match.group(): word for match, word in instead}
+        return text, Reading(as_others, tuple(dict.fromkeys(unknown)))
 
     def _vectors(self) -> tuple[Tensor, Tensor]:
         if self._known is None:
@@ -162,16 +174,21 @@ class Vocabulary:
 
     def _subject(self, group: Group) -> tuple[re.Match[str], str] | None:
         """The word of a group that comes nearest to a name, and the usual name of that subject."""
-        near = self._embed([match.group().lower() for match in group.unknown]) @ self._vectors()[0].T
+        spelled = [match for match in group.unknown if in_latin_letters(match.group())]
+        if not spelled:
+            return None
+        near = self._embed([match.group().lower() for match in spelled]) @ self._vectors()[0].T
         best = near.amax(1)
         at = int(best.argmax())
         if best[at] < NEAR_SUBJECT:
             return None
-        return group.unknown[at], list(NAMES.values())[int(near[at].argmax())]
+        return spelled[at], list(NAMES.values())[int(near[at].argmax())]
 
     def _place(self, group: Group) -> tuple[re.Match[str], str] | None:
         """The last word of a group, and the setting that comes nearest."""
         last = group.unknown[-1]
+        if not in_latin_letters(last.group()):
+            return None
         near = (self._embed([f"in the {last.group().lower()}"]) @ self._vectors()[1].T)[0]
         settings = [setting for setting, row in PLACES.items() for _ in row]
         at = int(near.argmax())

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from models.clip import Frames
+from models.reading import Reading
 from models.video_model import ModelCard
 from studio.search import Decoded, Finished, Live, Rough, Step
 from studio.timeline import ChunkRequest
@@ -65,8 +66,8 @@ class Worker(Protocol):
     def placed(self, model: str) -> str:
         """Where a loaded model runs and why, in a sentence; empty if it is not loaded."""
 
-    def reading(self, model: str, prompt: str) -> dict[str, str]:
-        """Words of a prompt that a model reads as others, or as "", if it is loaded and nothing is made."""
+    def reading(self, model: str, prompt: str) -> Reading:
+        """What a model makes of the words of a prompt, if it is loaded and nothing is made."""
 
     def loras(self) -> list[str]:
         """Names of the LoRA files that a request can ask for."""

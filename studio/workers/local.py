@@ -21,6 +21,7 @@ from models.continuation import match_colours
 from models.gguf_networks import Networks, networks_of
 from models.image_model import IMAGE_MODEL, image_model
 from models.memory import give_freed_memory_back
+from models.reading import Reading
 from models.video_model import DenoisingRun, ModelCard, Scorer, VideoModel
 from studio import search
 from studio.checks import check_loras
@@ -130,11 +131,11 @@ class LocalWorker:
         loaded = self._model
         return loaded.placement_reason if loaded is not None and loaded.card.name == model else ""
 
-    def reading(self, model: str, prompt: str) -> dict[str, str]:
-        """Words that are read as others; see `Worker.reading`."""
+    def reading(self, model: str, prompt: str) -> Reading:
+        """What is made of the words of a prompt; see `Worker.reading`."""
         loaded = self._model
         if loaded is None or loaded.card.name != model or not self._device.acquire(blocking=False):
-            return {}
+            return Reading()
         try:
             placement.use_threads(1)  # see _open
             return loaded.reading(prompt)

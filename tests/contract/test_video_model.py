@@ -254,6 +254,19 @@ def test_a_chunk_continues_from_the_prefix_of_the_card(model, begin, encode, pic
     assert differ(clip, begin(conditioning=encode(guide=turned)).finish())
 
 
+@models(lambda card: card.looks_back > 0)
+def test_frames_before_the_guide_steer_the_clip_and_are_not_repeated(model, begin, encode, picture):
+    card = model.card
+    seen = picture(card.prefix_frames + card.looks_back)
+    following = encode(guide=seen)
+    assert following.num_guide_frames == card.prefix_frames
+    np.testing.assert_array_equal(np.concatenate([following.before, following.guide]), seen)
+    clip = begin(conditioning=following).finish()
+    assert len(clip) == card.num_frames
+    turned = np.concatenate([255 - seen[: card.looks_back], seen[card.looks_back :]])
+    assert differ(clip, begin(conditioning=encode(guide=turned)).finish())
+
+
 @models(lambda card: card.takes_last_image)
 def test_the_last_image_steers_the_clip(begin, encode, picture):
     clips = [

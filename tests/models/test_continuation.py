@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from models.catalog import card
-from models.continuation import cover, fit_guide, match_colours, prefix, prefix_lengths
+from models.continuation import cover, fit_guide, known_frames, match_colours, prefix, prefix_lengths
 from models.errors import InputError
 
-POCKET = card("pocket")
+POCKET, HELIOS = card("pocket"), card("helios")
 
 
 def grey(num_frames, height=40, width=60, value=128):
@@ -53,6 +53,14 @@ def test_what_is_not_rgb_with_8_bits_is_refused(guide):
 
 def test_prefix_lengths_follow_from_the_card():
     assert prefix_lengths(POCKET) == (1, 5)
+    assert prefix_lengths(HELIOS) == (1, 33)
+
+
+def test_what_is_only_looked_at_is_parted_from_what_is_repeated():
+    before, guide = known_frames(grey(33), HELIOS, 32, 32, 33)
+    assert (len(before), len(guide)) == (32, 1)
+    before, guide = known_frames(grey(5), POCKET, 32, 32, 17)
+    assert before is None and len(guide) == 5
 
 
 @pytest.mark.parametrize("num_frames", [2, 4, 6, 9])

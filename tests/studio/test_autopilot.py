@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -74,6 +75,22 @@ def test_a_chunk_that_drifts_is_made_again_and_the_best_attempt_goes_on(
         attempts = [each for each in project.segments.values() if each.parent == kept.parent]
         assert len({each.seed for each in attempts}) == len(attempts) == 1 + RETRIES
         assert kept.scores["guide"] == max(each.scores["guide"] for each in attempts)
+
+
+def test_an_attempt_that_could_not_be_judged_does_not_beat_one_that_was(
+    studio: Studio, request_: ChunkRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finish = studio.worker.finish
+
+    def finish_unjudged(task: Any, seed: int) -> Iterator[Any]:
+        again = task.request.seed >= extend.SEEDS_APART
+        for event in finish(task, seed):
+            yield replace(event, scores={}) if again and isinstance(event, Finished) else event
+
+    monkeypatch.setattr(studio.worker, "finish", finish_unjudged)
+    project = run(studio, request_.model_copy(update={"least_likeness": 1.0, "strategy": "naive"}))
+    assert len(project.segments) == 3  # an attempt that nobody measured is not made again
+    assert "guide" in project.branch()[-1].scores
 
 
 def test_a_chunk_that_keeps_to_its_guide_is_made_once(studio: Studio, request_: ChunkRequest) -> None:

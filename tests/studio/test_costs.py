@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from models.catalog import card
+from models.reading import Reading
 from studio import costs
 from studio.studio import Studio
 from studio.timeline import ChunkRequest
@@ -105,13 +106,20 @@ def test_a_run_leaves_its_timings_for_the_next_cost(studio, request_):
 
 
 def test_what_is_read_as_what_is_said():
-    assert costs.reading_words({}) == ""
-    said = costs.reading_words({"poodle": "dog", "forest": "meadow"})
+    assert costs.reading_words(Reading()) == ""
+    said = costs.reading_words(Reading({"poodle": "dog", "forest": "meadow"}))
     assert said == "Reads “poodle” as “dog”, “forest” as “meadow”"
 
 
+def test_words_that_nothing_is_known_of_are_said():
+    said = costs.reading_words(Reading({"forest": "meadow"}, ("xylophone", "一只狗在雪地里奔跑" * 9)))
+    assert said.startswith("Reads “forest” as “meadow”. Does not know “xylophone”, “一只狗在雪地里奔跑")
+    assert said.endswith("…”") and len(said) < 130
+
+
 def test_what_is_left_out_of_a_long_prompt_is_said():
-    said = costs.reading_words({"poodle": "dog", "while " + "snow falls on the old stone bridge " * 9: ""})
+    lost = "while " + "snow falls on the old stone bridge " * 9
+    said = costs.reading_words(Reading({"poodle": "dog"}, left_out=(lost,)))
     assert said == (
         "Reads “poodle” as “dog”. Too long: “while snow falls on the old stone bridge snow falls on the…” "
         "is left out"

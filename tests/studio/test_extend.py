@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
-from models.catalog import card
+from models.catalog import CARDS, card
 from studio.checks import SEEDS
 from studio.errors import InputError
-from studio.extend import plan
+from studio.extend import kept_frames, plan
 from studio.timeline import ChunkRequest
 
 POCKET = card("pocket")  # 8 frames a second, chunks of 17 frames of which later ones repeat 5
@@ -78,3 +80,10 @@ def test_a_length_too_short_for_its_prompts_says_which_would_do():
     with pytest.raises(InputError, match="at least 4 seconds, or take prompts away"):
         plan(FIRST, prompts, POCKET, seconds=2)
     assert len(plan(FIRST, prompts, POCKET, seconds=4)) == 3
+
+
+def test_of_a_chunk_is_kept_what_any_model_repeats_and_what_its_own_looks_at():
+    worker = SimpleNamespace(cards=lambda: list(CARDS.values()))
+    longest = max(card.prefix_frames for card in CARDS.values())
+    assert kept_frames(worker, "pocket") == longest
+    assert kept_frames(worker, "helios") == 33 > longest

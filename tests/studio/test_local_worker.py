@@ -17,6 +17,7 @@ from models.catalog import card
 from models.clip import Clip
 from models.continuation import match_colours
 from models.placement import Machine, Wishes
+from models.reading import Reading
 from models.seam import smooth_seam
 from studio.errors import InputError
 from studio.search import Decoded, Finished, Live, Rough, Step
@@ -251,12 +252,12 @@ def test_candidates_at_once_are_asked_for_by_a_setting(sources, request_, monkey
 
 
 def test_words_are_read_while_nothing_else_is_done(worker, request_, monkeypatch):
-    assert worker.reading("pocket", "a poodle") == {}  # not loaded
+    assert worker.reading("pocket", "a poodle") == Reading()  # not loaded
     worker.load("pocket")
-    monkeypatch.setattr(worker._model, "reading", lambda prompt: {"poodle": "dog"})
-    assert worker.reading("pocket", "a poodle") == {"poodle": "dog"}
-    assert worker.reading("svd", "a poodle") == {}
+    monkeypatch.setattr(worker._model, "reading", lambda prompt: Reading({"poodle": "dog"}))
+    assert worker.reading("pocket", "a poodle") == Reading({"poodle": "dog"})
+    assert worker.reading("svd", "a poodle") == Reading()
     events = worker.search(Task("gallery", request_))
     next(events)
-    assert worker.reading("pocket", "a poodle") == {}
+    assert worker.reading("pocket", "a poodle") == Reading()
     events.close()

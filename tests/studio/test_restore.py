@@ -28,7 +28,7 @@ def store(tmp_path):
 @pytest.mark.parametrize("kind", ["mp4", "webm"])
 def test_a_film_restores_its_project(store, kind):
     before = samples.project_with_clips(store, 3)
-    project = restore(export.export(before, store, kind), store, tail_frames=5)
+    project = restore(export.export(before, store, kind), store, kept=lambda _: 5)
     assert store.load(project.id) == project
     assert project.title == before.title
     for old, new in zip(before.branch(), project.branch(), strict=True):
@@ -45,13 +45,13 @@ def test_a_film_restores_its_project(store, kind):
 
 def test_a_film_that_a_visitor_brings_is_their_project(store):
     before = samples.project_with_clips(store, 1)
-    project = restore(export.film(before, store), store, tail_frames=5, visitor="a")
+    project = restore(export.film(before, store), store, kept=lambda _: 5, visitor="a")
     assert [each.id for each in store.list("a")] == [project.id]
 
 
 def test_an_mp4_is_cut_without_loss(store):
     before = samples.project_with_clips(store, 3)
-    project = restore(export.film(before, store), store, tail_frames=5)
+    project = restore(export.film(before, store), store, kept=lambda _: 5)
     for old, new in zip(before.branch(), project.branch(), strict=True):
         frames = [
             list(media.read_frames(store.media_path(p.id, s.clip)))
@@ -70,7 +70,7 @@ def test_chunks_of_a_film_that_another_program_coded_out_of_order_keep_their_own
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-i", str(export.film(before, store))]
     subprocess.run([*command, "-c:v", "libx264", str(smaller)], check=True)
     assert any(packet.pts != packet.dts for _, packet in packets(smaller))
-    project = restore(smaller, store, tail_frames=5)
+    project = restore(smaller, store, kept=lambda _: 5)
     shown = np.stack(list(media.read_frames(smaller))).astype(int)
     for index, segment in enumerate(project.branch()):
         clip = store.media_path(project.id, segment.clip)
@@ -91,7 +91,7 @@ def test_clips_of_a_restored_film_keep_their_own_rates(store, kind):
             before.id, ".mp4", lambda to, frames=frames, fps=fps: media.write_clip(to, frames, fps)
         )
         before = with_segment(before, samples.segment(before.head, clip=clip, num_frames=num_frames, fps=fps))
-    project = restore(export.export(before, store, kind), store, tail_frames=5)
+    project = restore(export.export(before, store, kind), store, kept=lambda _: 5)
     clips = [store.media_path(project.id, segment.clip) for segment in project.branch()]
     assert [seconds(clip) for clip in clips] == pytest.approx([1.0, 1.0, 2.0], abs=1e-3)
     assert [round(media.read_info(clip).fps, 2) for clip in clips] == [8, 24, 7]
@@ -108,14 +108,14 @@ def test_a_film_is_read_as_often_whatever_the_number_of_its_chunks(store, kind, 
         av, "open", lambda path, *how, **more: opened.append(path) or av_open(path, *how, **more)
     )
     for film in films:
-        restore(film, store, tail_frames=5)
+        restore(film, store, kept=lambda _: 5)
     assert opened.count(str(films[0])) == opened.count(str(films[1]))
 
 
 def test_the_tail_reaches_back_over_the_seam(store):
     before = samples.project_with_clips(store, 2)
     film = export.film(before, store)
-    project = restore(film, store, tail_frames=12)
+    project = restore(film, store, kept=lambda _: 12)
     tail = media.read_frames_png(store.media_path(project.id, project.branch()[1].tail))
     assert np.array_equal(tail, list(itertools.islice(media.read_frames(film), 6, 18)))
 
@@ -131,7 +131,7 @@ def test_a_restored_film_does_not_go_on_across_a_cut(store):
         )
         shot = samples.segment(before.head, request=request, clip=clip, tail=tail, num_frames=14)
         before = with_segment(before, shot)
-    after = restore(export.film(before, store), store, tail_frames=16)
+    after = restore(export.film(before, store), store, kept=lambda _: 16)
     for old, new in zip(before.branch(), after.branch(), strict=True):
         tails = [
             media.read_frames_png(store.media_path(p.id, s.tail)) for p, s in ((before, old), (after, new))
@@ -143,7 +143,7 @@ def test_a_restored_film_does_not_go_on_across_a_cut(store):
 def test_a_restored_film_is_exported_again_as_it_was(store):
     before = samples.project_with_clips(store, 2)
     film = export.film(before, store)
-    again = export.film(restore(film, store, tail_frames=5), store)
+    again = export.film(restore(film, store, kept=lambda _: 5), store)
     assert np.array_equal(list(media.read_frames(film)), list(media.read_frames(again)))
     assert export.read_recipe(again)["segments"] == export.read_recipe(film)["segments"]
 
@@ -155,7 +155,7 @@ def test_a_film_of_more_chunks_than_one_job_makes_is_restored(store, monkeypatch
     clip = store.write_media(before.id, ".mp4", lambda to: media.write_clip(to, frames, 8))
     for _ in range(MAX_SEGMENTS + 1):
         before = with_segment(before, samples.segment(before.head, clip=clip, num_frames=1, candidates=()))
-    project = restore(export.film(before, store), store, tail_frames=1)
+    project = restore(export.film(before, store), store, kept=lambda _: 1)
     assert len(store.load(project.id).branch()) == MAX_SEGMENTS + 1
 
 
@@ -163,7 +163,7 @@ def test_a_video_of_another_program_and_a_picture_are_no_projects(store, tmp_pat
     media.write_clip(tmp_path / "other.mp4", samples.moving_frames(5), 8)
     media.poster(samples.moving_frames(1)[0], tmp_path / "picture.jpg")
     for name in ("other.mp4", "picture.jpg"):
-        assert restore(tmp_path / name, store, 5) is None
+        assert restore(tmp_path / name, store, lambda _: 5) is None
     assert store.list() == []
 
 
@@ -187,7 +187,7 @@ def test_a_recipe_that_does_not_fit_is_told_in_a_sentence_and_leaves_nothing(
     film = tmp_path / "film.mp4"
     media.write_clip(film, samples.moving_frames(9), 8, comment=json.dumps({**good, **change}))
     with pytest.raises(InputError, match=sentence):
-        restore(film, store, 5)
+        restore(film, store, lambda _: 5)
     assert store.list() == []
 
 
@@ -202,7 +202,7 @@ def test_a_film_that_another_program_made_odd_in_size_is_told_and_leaves_nothing
             container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame[:31, :33]))))
         container.mux(stream.encode())
     with pytest.raises(InputError, match="33x31"):
-        restore(film, store, 5)
+        restore(film, store, lambda _: 5)
     assert store.list() == []
 
 
@@ -215,5 +215,5 @@ def test_a_restoring_that_fails_leaves_no_files(store, monkeypatch):
 
     monkeypatch.setattr(store, "save", fail)
     with pytest.raises(InputError, match="disk is full"):
-        restore(film, store, tail_frames=5)
+        restore(film, store, kept=lambda _: 5)
     assert set((store.data_dir / "media").iterdir()) == before

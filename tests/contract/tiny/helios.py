@@ -36,6 +36,6 @@ def save(folder: Path, card: ModelCard) -> ModelCard:
         scheduler=HeliosScheduler(stage_range=[0, 1], stages=1, use_dynamic_shifting=True),
         transformer=transformer,
     ).save_pretrained(folder)
-    window = {"frame_stride": 5, "num_frames": 5, "min_frames": 5, "max_frames": 5}
+    window = {"frame_stride": 5, "num_frames": 5, "min_frames": 5, "max_frames": 5, "looks_back": 4}
     options = {**card.options, "num_latent_frames_per_chunk": 2}
     return dataclasses.replace(card, height=16, width=16, num_inference_steps=3, options=options, **window)

@@ -40,6 +40,17 @@ def test_the_pipeline_does_not_repeat_its_image_so_it_is_put_first(helios, begin
     np.testing.assert_array_equal(clip.frames[1:], window[:-1])
 
 
+def test_a_film_goes_on_from_the_window_before_whose_last_frame_is_put_first(
+    helios, begin, picture, plain_call
+):
+    film = picture(helios, 5)
+    video = [Image.fromarray(frame) for frame in film]
+    window = plain_call(helios._pipeline, **call_arguments(helios.card, video=video))
+    clip = begin(helios, helios.encode("a fox", guide=film)).finish()
+    np.testing.assert_array_equal(clip.frames[0], film[-1])
+    np.testing.assert_array_equal(clip.frames[1:], window[:-1])
+
+
 def test_the_pipeline_ignores_latents_so_that_a_candidate_is_its_seed(helios, plain_call):
     asked = call_arguments(helios.card)
     np.testing.assert_array_equal(
@@ -58,3 +69,4 @@ def test_a_length_that_the_pipeline_would_round_up_is_refused(helios, plain_call
 def test_a_chunk_is_one_window_of_33_frames():
     card = CARDS["helios"]
     assert (card.min_frames, card.num_frames, card.max_frames) == (33, 33, 33)
+    assert card.prefix_frames + card.looks_back == 33

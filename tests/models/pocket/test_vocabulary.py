@@ -14,6 +14,7 @@ from models.diffusers_run import DiffusersModel
 from models.pocket.captions import caption
 from models.pocket.scenes import draw_scene
 from models.pocket.vocabulary import NAMES, Vocabulary, groups
+from models.reading import Reading
 
 
 @pytest.fixture(scope="module")
@@ -64,14 +65,34 @@ def test_the_nearest_known_word_takes_the_place(pocket: DiffusersModel, prompt: 
 
 
 def test_it_is_told_what_is_read_as_what(pocket: DiffusersModel) -> None:
-    assert pocket.reading("a Poodle trots through the forest") == {"Poodle": "dog", "forest": "meadow"}
-    assert pocket.reading("a dog walks through the meadow") == {}
+    told = pocket.reading("a Poodle trots through the forest")
+    assert told == Reading({"Poodle": "dog", "forest": "meadow"})
+    assert pocket.reading("a dog walks through the meadow") == Reading()
+
+
+def test_it_is_told_which_words_nothing_is_known_of(pocket: DiffusersModel) -> None:
+    told = pocket.reading("a xylophone walks through the meadow\na woman dances on the xylophone")
+    assert told == Reading(unknown=("xylophone", "woman", "dances"))
+
+
+@pytest.mark.parametrize(
+    ("prompt", "unknown"),
+    [("كلب يركض في الثلج", ("كلب", "يركض", "في", "الثلج")), ("一只狗在雪地里奔跑", ("一只狗在雪地里奔跑",))],
+)
+def test_words_of_other_scripts_are_taken_for_none_of_its_own(
+    pocket: DiffusersModel, prompt: str, unknown: tuple[str, ...]
+) -> None:
+    assert pocket.reading(prompt) == Reading(unknown=unknown)
+
+
+def test_accents_do_not_matter(pocket: DiffusersModel) -> None:
+    assert pocket.reading("a Pöödle walks") == Reading({"Pöödle": "dog"})
 
 
 def test_it_is_told_which_end_of_a_long_scene_is_not_read(pocket: DiffusersModel) -> None:
     scene = " ".join(["a red car drives to the right"] * 4)
     told = pocket.reading(f"{scene} and a dog in a meadow\n{scene}\na dog walks through the meadow")
-    assert told == {"dog in a meadow": ""}
+    assert told == Reading(left_out=("dog in a meadow",))
 
 
 def test_the_model_is_given_the_words_that_it_knows(pocket: DiffusersModel) -> None:
