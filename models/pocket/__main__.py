@@ -46,17 +46,33 @@ def autoencoder(
         "assets/pocket/vae"
     ),
     start_from: StartFrom = None,
+    channels: Annotated[int, typer.Option(help="Latent channels, at least as many as it begins with.")] = 24,
 ) -> None:
     """Trains the video autoencoder."""
     from models.pocket.train_autoencoder import AutoencoderSettings, carried_on, train_autoencoder
     from models.pocket.training import start_over
 
     start_over(resume, work / "autoencoder.pt", work / "autoencoder.jsonl")
-    settings = AutoencoderSettings(seed=seed)
+    settings = AutoencoderSettings(seed=seed, channels=channels)
     settings = carried_on(settings) if start_from else settings
     train_autoencoder(
         out, work, minutes, settings, max_steps=max_steps, threads=threads, start_from=start_from
     )
+
+
+@app.command()
+def narrow(
+    wide: Annotated[Path, typer.Option(help="Folder of an autoencoder that began with the finished one.")],
+    out: Annotated[Path, typer.Option(help="Folder of the finished autoencoder.")] = Path(
+        "assets/pocket/vae"
+    ),
+) -> None:
+    """Takes over the decoder of an autoencoder that was trained with more latent channels, without them."""
+    from models.pocket.autoencoder import load_autoencoder, narrowed_autoencoder, save_autoencoder
+    from models.pocket.training import record_before
+
+    vae = narrowed_autoencoder(load_autoencoder(wide), load_autoencoder(out))
+    save_autoencoder(vae, out, {**(record_before(out) or {}), "decoder_of": record_before(wide)})
 
 
 @app.command(name="text-encoder")

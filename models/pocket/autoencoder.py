@@ -1,7 +1,7 @@
 """The embedded model's video autoencoder: 16 times smaller in each direction of space, 4 times in time.
 
 A small configuration of diffusers' ``AutoencoderKLLTXVideo`` (LTX-Video, arXiv:2501.00103, section 2.1):
-17 frames of 128 x 128 become ``[40, 5, 8, 8]``. Trained with squared and absolute errors of the picture, of
+17 frames of 128 x 128 become ``[24, 5, 8, 8]``. Trained with squared and absolute errors of the picture, of
 its gradients in space and time, and of a coarser scale, and with a small Kullback-Leibler term that keeps the
 latents near a unit Gaussian.
 """
@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from models.pocket.corpus import clip_batch
 from models.pocket.training import in_place_of
 
-LATENT_CHANNELS = 40
+LATENT_CHANNELS = 24
 CONFIG: dict[str, Any] = {
     "latent_channels": LATENT_CHANNELS,
     "block_out_channels": (32, 64, 128),
@@ -63,9 +63,9 @@ def build_autoencoder(**changes: Any) -> AutoencoderKLLTXVideo:
 
 @torch.no_grad()
 def grown_autoencoder(small: AutoencoderKLLTXVideo, **changes: Any) -> AutoencoderKLLTXVideo:
-    """An autoencoder with the weights of one of fewer latent channels, which it keeps as its first ones.
+    """An autoencoder with the weights of one of as many or fewer latent channels, which are its first ones.
 
-    The decoder does not listen to the further channels yet, so both draw the same. ``changes`` are those of
+    The decoder does not listen to further channels yet, so both draw the same. ``changes`` are those of
     `build_autoencoder`.
     """
     vae, has = build_autoencoder(**changes), small.config.latent_channels
@@ -85,6 +85,25 @@ def grown_autoencoder(small: AutoencoderKLLTXVideo, **changes: Any) -> Autoencod
     return vae
 
 
+@torch.no_grad()
+def narrowed_autoencoder(
+    wide: AutoencoderKLLTXVideo, small: AutoencoderKLLTXVideo, **changes: Any
+) -> AutoencoderKLLTXVideo:
+    """The encoder of ``small`` and the decoder of one that grew from it, without the further channels.
+
+    They stay at their means for it. ``changes`` are those of `build_autoencoder`.
+    """
+    has = small.config.latent_channels
+    vae = build_autoencoder(latent_channels=has, **changes)
+    weights, name = dict(small.state_dict()), "decoder.conv_in.conv"
+    weights |= {each: value for each, value in wide.state_dict().items() if each.startswith("decoder.")}
+    heard = weights[f"{name}.weight"]
+    usual = (heard[:, has:].sum((2, 3, 4)) * wide.latents_mean[has:]).sum(1)
+    weights[f"{name}.weight"], weights[f"{name}.bias"] = heard[:, :has], weights[f"{name}.bias"] + usual
+    vae.load_state_dict(weights)
+    return vae.eval()
+
+
 def to_pixels(clips: np.ndarray | torch.Tensor) -> torch.Tensor:
     """``uint8 [n, T, H, W, 3]`` to float ``[n, 3, T, H, W]`` of -1 to 1."""
     return torch.as_tensor(clips).permute(0, 4, 1, 2, 3).float() / 127.5 - 1
@@ -98,7 +117,7 @@ def to_clips(pixels: torch.Tensor) -> np.ndarray:
 
 @torch.no_grad()
 def encode(vae: AutoencoderKLLTXVideo, clips: np.ndarray) -> torch.Tensor:
-    """Normalized latents (posterior means) of ``uint8 [n, 17, 128, 128, 3]``: float ``[n, 40, 5, 8, 8]``.
+    """Normalized latents (posterior means) of ``uint8 [n, 17, 128, 128, 3]``: float ``[n, 24, 5, 8, 8]``.
 
     Normalized means zero mean and unit variance per channel over the corpus.
     """
@@ -110,7 +129,7 @@ def encode(vae: AutoencoderKLLTXVideo, clips: np.ndarray) -> torch.Tensor:
 
 @torch.no_grad()
 def decode(vae: AutoencoderKLLTXVideo, latents: torch.Tensor) -> np.ndarray:
-    """Normalized latents ``[n, 40, T', 8, 8]`` to ``uint8 [n, 4 T' - 3, 128, 128, 3]``."""
+    """Normalized latents ``[n, 24, T', 8, 8]`` to ``uint8 [n, 4 T' - 3, 128, 128, 3]``."""
     latents = latents.to(vae.device).float()
     latents = latents * vae.latents_std.view(1, -1, 1, 1, 1) + vae.latents_mean.view(1, -1, 1, 1, 1)
     with torch.autocast(latents.device.type, torch.bfloat16):
@@ -185,7 +204,7 @@ def publish(
 
     The first channels are normalised as those of ``kept`` are, if they have been kept.
     """
-    vae = build_autoencoder()
+    vae = build_autoencoder(latent_channels=weights["decoder.conv_in.conv.weight"].shape[1])
     vae.load_state_dict({name: value.half().float() for name, value in weights.items()})
     vae.eval()
     measure_latents(vae, count)

@@ -13,6 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -22,7 +23,6 @@ from models.pocket.generator import (
     build_generator,
     coded_again,
     frames_known,
-    grown_generator,
     velocity_of,
 )
 from models.pocket.train_generator import GeneratorTraining, carry_out, published_weights
@@ -41,6 +41,9 @@ class DistillationSettings(GeneratorSettings):
         steps: of the student, from noise to clip.
         teacher_steps: of the teacher within each of them.
         guidance: the teacher's guidance scale.
+        own: how often the student goes on from where its own first steps led, and not from a clip of the
+            corpus with noise. That is what it meets when it draws, and such a clip gives away too much: at
+            97 % of noise it can be seen what is in it.
     """
 
     learning_rate: float = 5e-4
@@ -51,6 +54,7 @@ class DistillationSettings(GeneratorSettings):
     steps: int = 8
     teacher_steps: int = 2
     guidance: float = 4.0
+    own: float = 0.5
 
 
 def level(position: Tensor) -> Tensor:
@@ -112,6 +116,27 @@ def timesteps_of(levels: Tensor, given: Tensor) -> Tensor:
     return 1000 * levels[:, None] * (1 - given)
 
 
+@torch.no_grad()
+def own_way(
+    student: nn.Module,
+    clean: Tensor,
+    noise: Tensor,
+    count: int,
+    steps: int,
+    given: Tensor,
+    text: Tensor,
+    mask: Tensor,
+) -> Tensor:
+    """Where the student's first `count` of `steps` lead from the noise; shapes as in `distillation_loss`."""
+    moving = (1 - given)[:, None, :, None, None]
+    latents = clean + moving * (noise - clean)
+    positions = 1 - torch.arange(count + 1).to(clean) / steps
+    for now, then in pairwise(level(positions).expand(len(clean), -1).T):
+        velocity = velocity_of(student, latents, timesteps_of(now, given), text, mask)
+        latents = latents + spread(then - now) * moving * velocity
+    return latents
+
+
 def distillation_loss(
     student: nn.Module,
     teacher: GuidedTeacher,
@@ -122,6 +147,7 @@ def distillation_loss(
     text: Tensor,
     mask: Tensor,
     weight: Tensor | None = None,
+    reached: Tensor | None = None,
 ) -> Tensor:
     """Mean squared distance of the student's velocity to the teacher's way, over frames that are not given.
 
@@ -133,9 +159,10 @@ def distillation_loss(
         given: 1 at frames that are given, [B, F].
         text, mask: text states [B, L, D] and which of them are real [B, L].
         weight: of each error, [B, C, F, h, w]; None to count all alike.
+        reached: where the student's step begins, [B, C, F, h, w]; None for the clean clips with noise.
     """
     moving = (1 - given)[:, None, :, None, None]
-    noisy = clean + spread(level(start)) * moving * (noise - clean)
+    noisy = clean + spread(level(start)) * moving * (noise - clean) if reached is None else reached
     target = teacher.target(noisy, start, given, text, mask)
     made = velocity_of(student, noisy, timesteps_of(level(start), given), text, mask)
     error = F.mse_loss(made, target, reduction="none")
@@ -170,7 +197,7 @@ class Distillation(GeneratorTraining):
     @torch.no_grad()
     def _begin_with(self, earlier: Earlier) -> None:
         """Add what an earlier distillation changed: much of it is what guidance does to any weights."""
-        teacher, student = (grown_generator(published_weights(folder)).state_dict() for folder in earlier)
+        teacher, student = (published_weights(folder).state_dict() for folder in earlier)
         for name, weight in self.master.state_dict().items():
             weight.add_((student[name] - teacher[name]).to(weight))
             self.average.weights[name].copy_(weight)
@@ -179,6 +206,9 @@ class Distillation(GeneratorTraining):
     def begin(self) -> None:
         """As every training, and compile the teacher."""
         super().begin()
+        self.ways = np.random.default_rng(
+            self.settings.seed + self.progress.step
+        )  # the same in all processes
         if self.settings.compile:
             compile_blocks(self.teacher.network)
 
@@ -192,8 +222,15 @@ class Distillation(GeneratorTraining):
             seen = coded_again(clean if seen is None else seen, batch.lost)
         if seen is not None:
             clean = torch.where(given[:, None, :, None, None] == 1, seen, clean)
+        reached = None
+        if self.ways.random() < self.settings.own:
+            done = int(self.ways.integers(steps))
+            start = torch.full((len(clean),), 1 - done / steps)
+            reached = own_way(self.worker, clean, noise, done, steps, given, text, mask)
         begun, weight = start.to(clean), batch.weight
-        return distillation_loss(self.worker, self.teacher, clean, noise, begun, given, text, mask, weight)
+        return distillation_loss(
+            self.worker, self.teacher, clean, noise, begun, given, text, mask, weight, reached
+        )
 
     @torch.no_grad()
     def held_out_loss(self, count: int = 16) -> float:

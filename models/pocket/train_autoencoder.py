@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch
 from diffusers import AutoencoderKLLTXVideo
 
 from models.pocket.autoencoder import (
+    LATENT_CHANNELS,
     build_autoencoder,
     grown_autoencoder,
     load_autoencoder,
@@ -45,7 +47,7 @@ class AutoencoderSettings:
 
     Where a subject is, an error counts ``subject_weight`` times as much. Weights that begin with published
     ones keep what these encode to, as far as ``kept_weight`` asks for it: latents that stay where they were
-    spare the generator a beginning from nothing.
+    spare the generator a beginning from nothing. They can have more ``channels``.
     """
 
     learning_rate: float = 0.02
@@ -66,6 +68,7 @@ class AutoencoderSettings:
     ema: float = 0.998
     subject_weight: float = 3.0
     kept_weight: float = 0.3
+    channels: int = LATENT_CHANNELS
     seed: int = 0
 
 
@@ -196,7 +199,8 @@ class AutoencoderTraining:
         torch.manual_seed(settings.seed)
         self.settings, self.progress, self.checkpoint = settings, progress, work / "autoencoder.pt"
         self.device, self.kept = device, None if start_from is None else load_autoencoder(start_from)
-        self.vae = (build_autoencoder() if self.kept is None else grown_autoencoder(self.kept)).to(device)
+        build = build_autoencoder if self.kept is None else partial(grown_autoencoder, self.kept)
+        self.vae = build(latent_channels=settings.channels).to(device)
         self.before = record_before(start_from)
         self.average = AveragedWeights(self.vae, settings.ema)
         self.states = load_checkpoint(self.checkpoint, progress)

@@ -22,7 +22,6 @@ from models.pocket.generator import (
     coded_again,
     draw_timesteps,
     flow_loss,
-    grown_generator,
 )
 from models.pocket.latents import load_latents
 from models.pocket.team import Team
@@ -174,7 +173,7 @@ class GeneratorTraining:
         self.data = TrainingSet(latents, assets, settings, channels)
         self.before = record_before(start_from / "transformer" if start_from else None)
         if start_from is not None:
-            self.master.load_state_dict(grown_generator(published_weights(start_from)).state_dict())
+            self.master.load_state_dict(published_weights(start_from).state_dict())
         self.average = AveragedWeights(self.master, settings.ema)
         self.states = load_checkpoint(self.checkpoint, progress)
         if self.states:

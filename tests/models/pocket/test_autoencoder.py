@@ -16,6 +16,7 @@ from models.pocket.autoencoder import (
     encode,
     grown_autoencoder,
     load_autoencoder,
+    narrowed_autoencoder,
     picture_loss,
     to_clips,
     to_pixels,
@@ -76,13 +77,29 @@ def test_training_on_one_batch_lowers_its_loss() -> None:
 def test_a_grown_autoencoder_draws_what_the_small_one_does() -> None:
     small = build_autoencoder(**TINY, latent_channels=6).eval()
     small.latents_mean.fill_(0.1)
-    large = grown_autoencoder(small, **TINY).eval()
+    large = grown_autoencoder(small, **TINY, latent_channels=10).eval()
     clip = np.random.default_rng(0).integers(0, 256, (1, 5, 32, 32, 3), np.uint8)
     latents = encode(large, clip)
-    assert latents.shape[1] == LATENT_CHANNELS
+    assert latents.shape[1] == 10
     torch.testing.assert_close(latents[:, :6], encode(small, clip))
     assert latents[:, 6:].std() > 0
     np.testing.assert_allclose(decode(large, latents), decode(small, latents[:, :6]), atol=1)
+
+
+def test_a_decoder_without_its_further_channels_draws_as_with_them_at_their_means() -> None:
+    small = build_autoencoder(**TINY, latent_channels=6).eval()
+    wide = grown_autoencoder(small, **TINY, latent_channels=10).eval()
+    torch.nn.init.normal_(wide.decoder.conv_in.conv.weight, std=0.02)
+    wide.latents_mean[6:] = 0.5
+    narrow = narrowed_autoencoder(wide, small, **TINY)
+    seen = torch.randn(1, 6, 3, 8, 8)
+    more = torch.cat([seen, torch.full((1, 4, 3, 8, 8), 0.5)], dim=1)
+    inner = (..., slice(3, 5), slice(3, 5))  # where no zeros stand beside the latents
+    torch.testing.assert_close(narrow.decoder.conv_in(seen)[inner], wide.decoder.conv_in(more)[inner])
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(narrow.encoder.parameters(), small.encoder.parameters(), strict=True)
+    )
 
 
 def test_the_first_channels_of_a_grown_autoencoder_are_kept_where_they_were() -> None:

@@ -21,6 +21,7 @@ from models.pocket.distill import (
     distillation_loss,
     draw_given,
     level,
+    own_way,
 )
 from models.pocket.generator import build_generator, build_scheduler
 from models.pocket.train_generator import publish, published_weights
@@ -88,6 +89,28 @@ def test_a_student_that_is_its_teacher_has_nothing_to_learn_of_a_straight_way() 
     loss = distillation_loss(student, teacher(guidance=1.0), **batch())
     assert loss.item() == pytest.approx(0, abs=1e-10)
     assert distillation_loss(student, teacher(guidance=3.0), **batch()).item() == pytest.approx(4, rel=1e-4)
+
+
+def test_a_student_can_go_on_from_where_its_own_steps_led() -> None:
+    values, student = batch(), Field()
+    values["given"][:, 0] = 1
+    of_way = {name: values[name] for name in ("clean", "noise", "given", "text", "mask")}
+    reached = own_way(student, count=2, steps=STEPS, **of_way)
+    torch.testing.assert_close(reached[:, :, 0], values["clean"][:, :, 0])
+    gone = level(torch.tensor(1 - 2 / STEPS)) - 1  # its velocity is 1 everywhere
+    torch.testing.assert_close(reached[:, :, 1:], values["noise"][:, :, 1:] + gone)
+    torch.testing.assert_close(
+        own_way(student, count=0, steps=STEPS, **of_way)[:, :, 1:], values["noise"][:, :, 1:]
+    )
+    seen: list[Tensor] = []
+
+    class Watched(Field):
+        def forward(self, latents: Tensor, *rest: Any, **_: Any) -> Any:
+            seen.append(latents)
+            return super().forward(latents, *rest)
+
+    distillation_loss(Watched(), teacher(), **values, reached=reached)
+    torch.testing.assert_close(seen[0], reached)
 
 
 def test_given_frames_stand_still() -> None:

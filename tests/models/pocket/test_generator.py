@@ -17,7 +17,6 @@ from models.pocket.generator import (
     draw_timesteps,
     flow_loss,
     frames_known,
-    grown_generator,
 )
 from models.pocket.latents import GIVEN, HELD_OUT_SEED, encoded_again, load_latents
 from models.pocket.team import Team
@@ -155,17 +154,6 @@ def test_the_embedded_generator_has_10_to_30_million_parameters():
     with torch.device("meta"):
         model = build_generator()
     assert 10e6 < sum(parameter.numel() for parameter in model.parameters()) < 30e6
-
-
-def test_a_grown_generator_moves_the_first_channels_as_the_small_one_does(tiny_config):
-    small, text = build_generator(in_channels=4).eval(), torch.randn(1, 3, 16)
-    for weight in small.parameters():
-        torch.nn.init.normal_(weight, std=0.05)
-    large = grown_generator(small).eval()
-    latents, timestep = torch.randn(1, 8, 5, 4, 4), torch.tensor([500])
-    moves = large(latents, timestep, text, return_dict=False)[0]
-    torch.testing.assert_close(moves[:, :4], small(latents[:, :4], timestep, text, return_dict=False)[0])
-    assert moves[:, :4].abs().max() > 0 and not moves[:, 4:].any()
 
 
 def test_muon_takes_the_matrices_of_the_blocks(tiny_config):
