@@ -68,11 +68,17 @@ def narrow(
     ),
 ) -> None:
     """Takes over the decoder of an autoencoder that was trained with more latent channels, without them."""
-    from models.pocket.autoencoder import load_autoencoder, narrowed_autoencoder, save_autoencoder
+    from models.pocket.autoencoder import (
+        held_out_psnr,
+        load_autoencoder,
+        narrowed_autoencoder,
+        save_autoencoder,
+    )
     from models.pocket.training import record_before
 
     vae = narrowed_autoencoder(load_autoencoder(wide), load_autoencoder(out))
-    save_autoencoder(vae, out, {**(record_before(out) or {}), "decoder_of": record_before(wide)})
+    record = {"encoder_of": record_before(out), "decoder_of": record_before(wide)}
+    save_autoencoder(vae, out, {**record, "held_out_psnr_db": round(held_out_psnr(vae), 2)})
 
 
 @app.command(name="text-encoder")

@@ -174,6 +174,11 @@ def reconstruction_psnr(vae: AutoencoderKLLTXVideo, clips: np.ndarray) -> float:
     return float(np.mean(values))
 
 
+def held_out_psnr(vae: AutoencoderKLLTXVideo) -> float:
+    """What an autoencoder keeps of 24 held-out clips, in dB."""
+    return reconstruction_psnr(vae, clip_batch(9_000, 24, held=True)[0])
+
+
 def measure_latents(vae: AutoencoderKLLTXVideo, count: int = 240, seed: int = 77) -> None:
     """Sets the model's ``latents_mean`` and ``latents_std`` from ``count`` corpus clips."""
     vae.latents_mean.zero_()
@@ -211,7 +216,7 @@ def publish(
     if kept is not None:
         vae.latents_mean[: len(kept.latents_mean)] = kept.latents_mean
         vae.latents_std[: len(kept.latents_std)] = kept.latents_std
-    quality = reconstruction_psnr(vae, clip_batch(9_000, 24, held=True)[0])
+    quality = held_out_psnr(vae)
     save_autoencoder(vae, out, {**record, "held_out_psnr_db": round(quality, 2)})
     return quality
 
