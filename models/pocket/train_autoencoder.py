@@ -279,6 +279,10 @@ class AutoencoderTraining:
             before=self.before,
         )
 
+    def publish(self, out: Path, record: dict[str, Any], count: int = 240) -> float:
+        """Publishes the averaged weights; see `models.pocket.autoencoder.publish`."""
+        return publish(self.average.weights, out, record, count, self.kept)
+
     def end(self) -> None:
         """Send the other processes home."""
         self.team.end(self.checkpoint)
@@ -323,9 +327,7 @@ def train_autoencoder(
             training.save()
         if max_steps is None and progress.seconds - published > 600:
             published = progress.seconds
-            early = publish(
-                training.average.weights, work / "vae", {"steps": progress.step}, 40, training.kept
-            )
+            early = training.publish(work / "vae", {"steps": progress.step}, count=40)
             log_line(log, step=progress.step, early_held_out_psnr=early)
     training.save()
     training.end()
@@ -340,9 +342,5 @@ def train_autoencoder(
         "before": training.before,
         "log": read_log(log)[::5],
     }
-    log_line(
-        log,
-        step=progress.step,
-        held_out_psnr=publish(training.average.weights, out, record, kept=training.kept),
-    )
+    log_line(log, step=progress.step, held_out_psnr=training.publish(out, record))
     return out

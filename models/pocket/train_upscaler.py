@@ -162,6 +162,12 @@ def held_out_psnr(upscaler: VideoUpscaler, maker: PairMaker, count: int = 16) ->
     return plain, network
 
 
+def _publish(upscaler: VideoUpscaler, folder: Path, record: dict[str, object]) -> None:
+    with in_place_of(folder) as part:
+        upscaler.half().save_pretrained(part)
+        (part / "training.json").write_text(json.dumps(record, indent=2) + "\n")
+
+
 def train_upscaler(
     assets: Path,
     work: Path,
@@ -218,8 +224,6 @@ def train_upscaler(
         "before": training.before,
         "log": read_log(log),
     }
-    with in_place_of(assets / "upscaler") as part:
-        upscaler.half().save_pretrained(part)
-        (part / "training.json").write_text(json.dumps(record, indent=2) + "\n")
+    _publish(upscaler, assets / "upscaler", record)
     LinGenPipeline(**{**maker.pipeline.components, "upscaler": upscaler}).save_config(assets)
     return assets / "upscaler"
