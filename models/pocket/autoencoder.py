@@ -17,6 +17,7 @@ import torch
 from diffusers import AutoencoderKLLTXVideo
 from torch.nn import functional as F
 
+from models.errors import InputError
 from models.pocket.corpus import clip_batch
 from models.pocket.training import in_place_of
 
@@ -67,8 +68,15 @@ def grown_autoencoder(small: AutoencoderKLLTXVideo, **changes: Any) -> Autoencod
 
     The decoder does not listen to further channels yet, so both draw the same. ``changes`` are those of
     `build_autoencoder`.
+
+    Raises:
+        InputError: if it would have fewer channels.
     """
     vae, has = build_autoencoder(**changes), small.config.latent_channels
+    if vae.config.latent_channels < has:
+        raise InputError(
+            f"The autoencoder to begin with has {has} latent channels. Ask for as many, or more."
+        )
     weights = dict(small.state_dict())
     for name in ("latents_mean", "latents_std"):
         new = vae.get_buffer(name)

@@ -206,9 +206,8 @@ class Distillation(GeneratorTraining):
     def begin(self) -> None:
         """As every training, and compile the teacher."""
         super().begin()
-        self.ways = np.random.default_rng(
-            self.settings.seed + self.progress.step
-        )  # the same in all processes
+        # the same in all processes, as they wait for each other
+        self.ways = np.random.default_rng(self.settings.seed + self.progress.step)
         if self.settings.compile:
             compile_blocks(self.teacher.network)
 

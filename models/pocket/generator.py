@@ -15,10 +15,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from models.lingen.transformer import LinGenTransformer3DModel
-from models.pocket.autoencoder import LATENT_CHANNELS
 
 CONFIG: dict[str, Any] = {
-    "in_channels": LATENT_CHANNELS,
+    "in_channels": 24,
     "patch_size": 2,
     "num_layers": 8,
     "num_attention_heads": 5,

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from studio.jobs import Jobs
 from studio.settings import Settings
+from studio.store import Store
 from studio.studio import Studio
 from studio.timeline import ChunkRequest
 
@@ -23,6 +25,20 @@ TINY = ChunkRequest(
     seed=7,
 )
 """A request of the tiny pipeline: 9 frames of 64x64, m = 3, k = 2, s = 4, with guidance."""
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """The database and media of an empty data folder."""
+    return Store(tmp_path)
+
+
+@pytest.fixture
+def jobs(store: Store) -> Iterator[Jobs]:
+    """A queue over it."""
+    jobs = Jobs(store)
+    yield jobs
+    jobs.close()
 
 
 @pytest.fixture(scope="session")

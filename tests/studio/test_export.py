@@ -18,11 +18,6 @@ from studio.timeline import ChunkRequest, with_gallery, with_head, with_segment
 from tests.studio import samples
 
 
-@pytest.fixture
-def store(tmp_path):
-    return Store(tmp_path)
-
-
 def test_the_film_is_its_segments_one_after_another(store):
     project = samples.project_with_clips(store, 3)
     path = export.film(project, store)

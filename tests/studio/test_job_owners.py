@@ -16,18 +16,6 @@ from studio.timeline import now
 from tests.studio.work import SOON, Gate, nothing
 
 
-@pytest.fixture
-def store(tmp_path):
-    return Store(tmp_path)
-
-
-@pytest.fixture
-def jobs(store):
-    jobs = Jobs(store)
-    yield jobs
-    jobs.close()
-
-
 def test_a_job_of_another_living_process_is_left_alone(store):
     running = Jobs(store)
     gate = Gate()

@@ -9,20 +9,7 @@ import torch
 
 from studio.errors import InputError
 from studio.jobs import Jobs
-from studio.store import Store
 from tests.studio.work import SOON, Gate, nothing
-
-
-@pytest.fixture
-def store(tmp_path):
-    return Store(tmp_path)
-
-
-@pytest.fixture
-def jobs(store):
-    jobs = Jobs(store)
-    yield jobs
-    jobs.close()
 
 
 def test_a_job_runs_and_is_done(jobs):

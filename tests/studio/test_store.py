@@ -13,11 +13,6 @@ from studio.timeline import Project, now, with_gallery, with_head, with_segment
 from tests.studio import samples
 
 
-@pytest.fixture
-def store(tmp_path):
-    return Store(tmp_path)
-
-
 def write(text):
     return lambda path: path.write_text(text)
 

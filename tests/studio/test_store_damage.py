@@ -15,11 +15,6 @@ from tests.studio.programs import run
 Usage = namedtuple("Usage", "total used free")
 
 
-@pytest.fixture
-def store(tmp_path):
-    return Store(tmp_path)
-
-
 FILL = """
     import resource, sys
     from pathlib import Path

@@ -11,11 +11,6 @@ from tests.studio import samples
 from tests.studio.programs import run
 
 
-@pytest.fixture
-def store(tmp_path):
-    return Store(tmp_path)
-
-
 def write(text):
     return lambda path: path.write_text(text)
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from models.errors import InputError
 from models.pocket import autoencoder, corpus, train_autoencoder
 from models.pocket.autoencoder import (
     LATENT_CHANNELS,
@@ -84,6 +85,11 @@ def test_a_grown_autoencoder_draws_what_the_small_one_does() -> None:
     torch.testing.assert_close(latents[:, :6], encode(small, clip))
     assert latents[:, 6:].std() > 0
     np.testing.assert_allclose(decode(large, latents), decode(small, latents[:, :6]), atol=1)
+
+
+def test_an_autoencoder_does_not_shrink() -> None:
+    with pytest.raises(InputError, match="6 latent channels"):
+        grown_autoencoder(build_autoencoder(**TINY, latent_channels=6), **TINY, latent_channels=5)
 
 
 def test_a_decoder_without_its_further_channels_draws_as_with_them_at_their_means() -> None:

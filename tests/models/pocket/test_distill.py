@@ -162,6 +162,23 @@ def test_a_distillation_can_be_stopped_and_carried_on_with_its_first_teacher(
     assert made.frames.any()
 
 
+@pytest.mark.parametrize("own", [0.0, 1.0])
+def test_a_distillation_goes_the_students_own_way_as_often_as_it_is_told(
+    encoded: Path, tmp_path: Path, tiny_config: None, monkeypatch: pytest.MonkeyPatch, own: float
+) -> None:
+    gone: list[int] = []
+    monkeypatch.setattr(
+        "models.pocket.distill.own_way",
+        lambda *given, **_: (gone.append(given[3]), own_way(*given))[1],
+    )
+    tiny_lingen(tmp_path / "assets")
+    publish(tmp_path / "assets", build_generator().state_dict(), {})
+    settings = DistillationSettings(clips=2, stills=2, compile=False, own=own)
+    distill(tmp_path / "assets", encoded, 1, settings, max_steps=3, threads=1)
+    assert len(gone) == 3 * own
+    assert all(0 <= count < STEPS for count in gone)
+
+
 def test_a_student_can_begin_with_what_an_earlier_distillation_changed(
     encoded: Path, tmp_path: Path, tiny_config: None
 ) -> None:

@@ -11,6 +11,7 @@ from models.pocket import latents
 from models.pocket.autoencoder import decode, encode
 from models.pocket.generator import (
     FRAMES_KNOWN,
+    PURE,
     as_made,
     build_generator,
     coded_again,
@@ -154,6 +155,13 @@ def test_the_embedded_generator_has_10_to_30_million_parameters():
     with torch.device("meta"):
         model = build_generator()
     assert 10e6 < sum(parameter.numel() for parameter in model.parameters()) < 30e6
+
+
+def test_training_is_often_where_scenes_are_decided():
+    timesteps = draw_timesteps(4000, 1, torch.Generator().manual_seed(0))[:, 0]
+    assert timesteps.eq(1000).float().mean() == pytest.approx(PURE, abs=0.015)
+    assert timesteps.gt(970).float().mean() == pytest.approx(0.15, abs=0.02)
+    assert timesteps.lt(500).float().mean() > 0.08
 
 
 def test_muon_takes_the_matrices_of_the_blocks(tiny_config):
