@@ -97,6 +97,7 @@ def latents(
     clips: Annotated[int, typer.Option(help="Clips in all.")] = 4096,
     stills: Annotated[int, typer.Option(help="Single pictures in all.")] = 8192,
     turns: Annotated[int, typer.Option(help="Clips in all that turn to something else.")] = 512,
+    continued: Annotated[int, typer.Option(help="Clips in all that begin within a film.")] = 2048,
     only_render: Annotated[bool, typer.Option(help="Render ahead of the autoencoder.")] = False,
     threads: Threads = 2,
     work: Work = Path("var/pocket"),
@@ -107,7 +108,7 @@ def latents(
     from models.pocket.training import use_threads
 
     device = use_threads(threads)
-    for line in make_latents(work, vae, clips, stills, turns, only_render, device):
+    for line in make_latents(work, vae, clips, stills, turns, continued, only_render, device):
         typer.echo(line)
 
 

@@ -107,7 +107,7 @@ def run_trial(
     while progress.step < trial.steps:
         drawn = data.draw("clips", generator)
         clean, text, mask = drawn.clean, drawn.text, drawn.mask
-        timesteps = draw_timesteps(clean.shape[0], clean.shape[2], generator)
+        timesteps = draw_timesteps(clean.shape[0], clean.shape[2], generator, drawn.known)
         noise = torch.randn(clean.shape, generator=generator)
         team.clear_gradients()
         with fast_attention(device):

@@ -1,20 +1,30 @@
 """Draws the corpus' settings: flat, clean pictures with little detail, each unmistakable.
 
 A backdrop has two layers, drawn at twice the size of their units. What is far away (sky, sun, clouds) stays
-in the picture whatever the camera does. What is near passes by, and looks the same everywhere: wherever a
-film has come to, it can go on. Whatever has a shape of its own stays clear of the middle, where the subject
-is: a small network cannot tell a tree from the head before it.
+in the picture whatever the camera does. What is near passes by: a panorama that is always the same and ends
+where it begins, so that wherever a film has come to, it can go on. A clip may begin anywhere in it, by steps
+of a cell of the latents. Where every flower stood elsewhere in each clip, a small network drew none of them.
+Whatever has a shape of its own stays clear of the middle, where the subject is: a small network cannot tell a
+tree from the head before it.
 """
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from PIL import Image, ImageDraw
 
 VIEW, WIDTH, SCALE = 128, 192, 2
+PANORAMA = 384
+"""Length of what passes by, after which it begins again; all that is drawn in it divides it."""
+CELL = 16
+"""Side of a cell of the latents."""
+SIDES = (20, VIEW - 20)
+"""Where sun and cloud are, clear of the middle."""
 HIGH = ("space", "sky")
 """Settings without a ground, through which the camera also goes up and down."""
 Colour = tuple[int, int, int]
@@ -49,29 +59,39 @@ TINTS: dict[str, tuple[float, float, float]] = {
 class Canvas:
     """A layer under way: shapes in units of the frame, colours already tinted for the time of day.
 
-    In one that is `upright`, the camera goes up or down.
+    ``rng`` decides about details, and always in the same way. In an `upright` one the camera goes up or down.
     """
 
     def __init__(
         self,
-        rng: np.random.Generator,
+        setting: str,
         time: str,
         weather: str,
         width: int = VIEW,
         height: int = VIEW,
         upright: bool = False,
     ) -> None:
-        self.rng, self.time, self.weather, self.upright = rng, time, weather, upright
+        self.time, self.weather, self.upright = time, weather, upright
+        self.layout, self.rows = zlib.crc32(setting.encode()), 0
+        self.rng = np.random.default_rng(self.layout)
         self.width, self.height = width, height
         self.image = Image.new("RGBA", (width * SCALE, height * SCALE))
         self.draw = ImageDraw.Draw(self.image)
 
-    def places(self, apart: float, beyond: float = 40) -> Iterator[float]:
-        """Middles of what returns again and again, about so far apart, from beyond one side to the other."""
-        x = float(self.rng.uniform(-apart, 0)) - beyond
-        while x < self.width + beyond:
-            yield x
-            x += apart * float(self.rng.uniform(0.85, 1.15))
+    def places(self, apart: float, beyond: float = 80) -> Iterator[float]:
+        """Middles of what returns again and again along the panorama, about so far apart, each in a cell.
+
+        What is near one end comes again at the other, where it hangs over.
+        """
+        self.rows += 1
+        count = round(PANORAMA / apart)
+        for index in range(count):
+            about = (index + np.random.default_rng([self.layout, self.rows, index]).uniform(0.3, 0.7)) / count
+            middle = CELL * (int(about * PANORAMA / CELL) + 0.5)
+            for x in (middle - PANORAMA, middle, middle + PANORAMA):
+                if -beyond < x < PANORAMA + beyond:
+                    self.rng = np.random.default_rng([self.rows, self.layout, index])
+                    yield x
 
     def tinted(self, colour: Colour) -> Colour:
         """The colour under this hour's light."""
@@ -99,24 +119,18 @@ class Canvas:
 
     def wave(self, y: float, amplitude: float, length: float, colour: Colour) -> None:
         """Fills everything below a sine line: hills, dunes, waves."""
-        phase = self.rng.uniform(0, 2 * np.pi)
-        xs = np.linspace(-4, self.width + 4, 60)
-        ys = y + amplitude * np.sin(xs / length * 2 * np.pi + phase)
+        xs = np.linspace(-4, self.width + 4, 196)
+        ys = y + amplitude * np.sin(xs / length * 2 * np.pi)
         self.polygon([*zip(xs.tolist(), ys.tolist(), strict=True), (self.width + 4, 140), (-4, 140)], colour)
 
-    def clear_of_the_middle(self) -> tuple[float, float]:
-        """Two places, in units of the width, one on either side of the subject."""
-        left, right = float(self.rng.uniform(0.08, 0.22)), float(self.rng.uniform(0.78, 0.92))
-        return (left, right) if self.rng.random() < 0.5 else (right, left)
-
-    def sky(self, clouds: int = 1) -> None:
-        """Sky of this hour, with sun or moon, and clouds; grey when it rains or snows."""
+    def sky(self, clouds: int, sides: tuple[int, int]) -> None:
+        """Sky of this hour, with sun or moon on the first of two sides, and clouds; grey in rain and snow."""
         top, bottom = (np.array(c, float) for c in SKIES[self.time])
         if self.weather in ("rain", "snow"):
             grey = np.array(self.tinted((168, 178, 190)), float)
             top, bottom = top * 0.35 + grey * 0.55, bottom * 0.35 + grey * 0.65
         self.gradient(tuple(top), tuple(bottom))
-        here, there = (side * self.width for side in self.clear_of_the_middle())
+        here, there = sides
         if self.weather in ("none", "stars"):
             light: dict[str, Colour] = {
                 "day": (255, 236, 120),
@@ -127,7 +141,7 @@ class Canvas:
             if self.time == "night":
                 self.ellipse(here + 5, 16, 8, 8, (22, 28, 70))
         for _ in range(clouds):
-            self.cloud(there, self.rng.uniform(12, 24), self.rng.uniform(0.8, 1.1))
+            self.cloud(there, 18, 0.95)
 
     def cloud(self, x: float, y: float, size: float) -> None:
         """Three ellipses of one colour."""
@@ -142,8 +156,8 @@ class Canvas:
 
 
 def _meadow(canvas: Canvas) -> None:
-    canvas.wave(66, 9, 120, canvas.tinted((112, 186, 96)))
-    canvas.wave(80, 5, 150, canvas.tinted((92, 176, 72)))
+    canvas.wave(66, 9, 128, canvas.tinted((112, 186, 96)))
+    canvas.wave(80, 5, 192, canvas.tinted((92, 176, 72)))
     for x in canvas.places(38):
         foot, blade = canvas.rng.uniform(112, 124), canvas.tinted((44, 122, 52))
         for lean in (-6, 0, 6):
@@ -173,8 +187,8 @@ def _snow(canvas: Canvas) -> None:
             [(x - wide, 84), (x, top), (x + wide, 84)], canvas.pick((150, 172, 206), (136, 160, 198))
         )
         canvas.polygon([(x - cap, top + 15), (x, top), (x + cap, top + 15)], canvas.tinted((244, 248, 255)))
-    canvas.wave(78, 4, 130, canvas.tinted((226, 236, 248)))
-    canvas.wave(92, 3, 170, canvas.tinted((246, 250, 255)))
+    canvas.wave(78, 4, 128, canvas.tinted((226, 236, 248)))
+    canvas.wave(92, 3, 192, canvas.tinted((246, 250, 255)))
     for x in canvas.places(46):
         base = canvas.rng.uniform(114, 124)
         canvas.polygon([(x - 7, base), (x, base - 16), (x + 7, base)], canvas.tinted((46, 112, 92)))
@@ -184,8 +198,8 @@ def _desert(canvas: Canvas) -> None:
     for x in canvas.places(130):
         canvas.polygon([(x - 34, 76), (x, 40), (x + 34, 76)], canvas.tinted((222, 176, 104)))
         canvas.polygon([(x, 40), (x + 34, 76), (x + 10, 76)], canvas.tinted((190, 142, 80)))
-    canvas.wave(72, 6, 140, canvas.tinted((240, 200, 122)))
-    canvas.wave(88, 6, 180, canvas.tinted((230, 182, 100)))
+    canvas.wave(72, 6, 128, canvas.tinted((240, 200, 122)))
+    canvas.wave(88, 6, 192, canvas.tinted((230, 182, 100)))
     green = canvas.tinted((64, 140, 80))
     for x in canvas.places(60):
         foot = canvas.rng.uniform(116, 124)
@@ -193,6 +207,10 @@ def _desert(canvas: Canvas) -> None:
         canvas.box(x - 8, foot - 9, x + 8, foot - 5, green)
     for x in canvas.places(44):
         canvas.ellipse(x, canvas.rng.uniform(108, 122), 6, 3, canvas.tinted((158, 112, 70)))
+
+
+HOUSES = ((48, 32), (32, 16), (48, 40), (32, 28), (32, 44), (48, 20), (32, 36), (48, 28), (32, 16), (32, 40))
+"""Width and top of each in a street."""
 
 
 def _street(canvas: Canvas) -> None:
@@ -204,21 +222,18 @@ def _street(canvas: Canvas) -> None:
         (214, 206, 190),
     )
     lit: Colour = (255, 226, 130) if canvas.time != "day" else (214, 238, 250)
-    x = float(canvas.rng.uniform(-40, 0))
-    while x < WIDTH:
-        width, top = float(canvas.rng.uniform(32, 46)), float(canvas.rng.uniform(14, 44))
-        canvas.box(x, top, x + width, 90, canvas.pick(*walls))
+    x = 0
+    for index, (width, top) in enumerate(HOUSES):
+        canvas.box(x, top, x + width, 90, canvas.tinted(walls[index % len(walls)]))
         for row in range(int((84 - top) // 18)):
             for column in (0.2, 0.6):
                 left, y = x + column * width, top + 8 + row * 18
                 canvas.box(left, y, left + width * 0.22, y + 9, lit)
         x += width
-    canvas.box(0, 86, WIDTH, 96, canvas.tinted((190, 190, 194)))
-    canvas.box(0, 96, WIDTH, VIEW, canvas.tinted((92, 94, 104)))
-    dash = float(canvas.rng.uniform(-36, 0))
-    while dash < WIDTH:
-        canvas.box(dash, 110, dash + 18, 114, canvas.tinted((244, 244, 236)))
-        dash += 36
+    canvas.box(0, 86, PANORAMA, 96, canvas.tinted((190, 190, 194)))
+    canvas.box(0, 96, PANORAMA, VIEW, canvas.tinted((92, 94, 104)))
+    for dash in range(0, PANORAMA, 2 * CELL):
+        canvas.box(dash, 110, dash + CELL, 114, canvas.tinted((244, 244, 236)))
 
 
 def _beside_the_path(canvas: Canvas, apart: float, depth: float) -> Iterator[tuple[float, float]]:
@@ -242,25 +257,23 @@ def _space(canvas: Canvas) -> None:
 
 
 def _room(canvas: Canvas) -> None:
-    walls: tuple[Colour, ...] = ((238, 214, 178), (196, 220, 206), (232, 196, 196), (200, 208, 232))
     dim = 1.0 if canvas.time == "day" else 0.82 if canvas.time == "dusk" else 0.55
 
     def dimmed(*colour: int) -> Colour:
         r, g, b = (round(c * dim) for c in colour)
         return (r, g, b)
 
-    canvas.box(0, 0, WIDTH, 92, dimmed(*walls[int(canvas.rng.integers(4))]))
-    canvas.box(0, 92, WIDTH, VIEW, dimmed(176, 120, 74))
-    canvas.box(0, 89, WIDTH, 93, dimmed(250, 246, 238))
+    canvas.box(0, 0, PANORAMA, 92, dimmed(238, 214, 178))
+    canvas.box(0, 92, PANORAMA, VIEW, dimmed(176, 120, 74))
+    canvas.box(0, 89, PANORAMA, 93, dimmed(250, 246, 238))
     for x in canvas.places(124):
         canvas.box(x - 22, 6, x + 22, 36, dimmed(252, 250, 244))
         for left in (x - 19, x + 1.5):
             canvas.box(left, 9, left + 17.5, 33, SKIES[canvas.time][1])
         canvas.box(x + 50, 8, x + 74, 32, dimmed(120, 80, 50))
         canvas.box(x + 53, 11, x + 71, 29, canvas.pick((240, 130, 100), (110, 170, 200), (240, 210, 110)))
-    rug = ((196, 80, 84), (80, 120, 170), (110, 150, 100))[int(canvas.rng.integers(3))]
-    for x in canvas.places(170, beyond=70):
-        canvas.ellipse(x, 112, 62, 11, dimmed(*rug))
+    for x in canvas.places(192):
+        canvas.ellipse(x, 112, 62, 11, dimmed(196, 80, 84))
 
 
 def _sky(canvas: Canvas) -> None:
@@ -274,37 +287,63 @@ DRAWERS: dict[str, Callable[[Canvas], None]] = {
 }  # fmt: skip
 
 
-def draw_backdrop(setting: str, time: str, weather: str, seed: int, upright: bool = False) -> Backdrop:
-    """The setting at this hour and in this weather; details depend on the seed.
-
-    With `upright`, the camera goes up or down, so what passes by is on the left and on the right.
-    """
-    rng = np.random.default_rng(seed)
-    far = Canvas(rng, time, weather)
+@lru_cache(maxsize=64)
+def _far(setting: str, time: str, weather: str, sides: tuple[int, int]) -> np.ndarray:
+    canvas = Canvas(setting, time, weather)
     if setting == "space":
-        far.gradient((10, 8, 34), (46, 22, 82))
+        canvas.gradient((10, 8, 34), (46, 22, 82))
     elif setting != "room":
-        far.sky(clouds=1 if setting in ("meadow", "sea") else 0)
+        canvas.sky(1 if setting in ("meadow", "sea") else 0, sides)
     if weather == "stars" or setting == "space":
         for _ in range(20):
-            x, y = rng.uniform(0, VIEW), rng.uniform(2, VIEW if setting in HIGH else 62)
-            far.ellipse(x, y, 1.3, 1.3, (255, 252, 224))
-    near = Canvas(rng, time, weather, WIDTH, WIDTH if setting in HIGH else VIEW, upright)
-    DRAWERS[setting](near)
-    return Backdrop(np.asarray(far.image)[..., :3], np.asarray(near.image))
+            x, y = canvas.rng.uniform(0, VIEW), canvas.rng.uniform(2, VIEW if setting in HIGH else 62)
+            canvas.ellipse(x, y, 1.3, 1.3, (255, 252, 224))
+    return np.asarray(canvas.image)[..., :3]
 
 
-def draw_falling(weather: str, seed: int, size: int = 128) -> np.ndarray:
-    """A tile of rain or snow that repeats downwards, coverage ``float32 [size, size]`` of 0 to 1."""
+@lru_cache(maxsize=64)
+def draw_panorama(setting: str, time: str, weather: str, upright: bool) -> np.ndarray:
+    """All of what is near, once around: as `Backdrop.near`, but longer."""
+    sides = (PANORAMA, WIDTH if setting in HIGH else VIEW)
+    canvas = Canvas(setting, time, weather, *(sides[::-1] if upright and setting in HIGH else sides), upright)
+    DRAWERS[setting](canvas)
+    return np.asarray(canvas.image)
+
+
+def draw_backdrop(
+    setting: str, time: str, weather: str, seed: int, upright: bool = False, step: int = CELL
+) -> Backdrop:
+    """The setting at this hour and in this weather; the seed decides where in it, and where the sun is.
+
+    With `upright`, the camera goes up or down, so what passes by is on the left and on the right. The part of
+    the panorama that is seen begins at a multiple of `step`.
+    """
     rng = np.random.default_rng(seed)
-    image = Image.new("L", (128 * SCALE, 128 * SCALE))
+    sides = SIDES if rng.random() < 0.5 else SIDES[::-1]
+    begin = step * int(rng.integers(PANORAMA // step))
+    along = 0 if upright and setting in HIGH else 1
+    panorama = draw_panorama(setting, time, weather, upright)
+    near = np.roll(panorama, -begin * SCALE, axis=along).take(range(WIDTH * SCALE), axis=along)
+    return Backdrop(_far(setting, time, weather, sides), near)
+
+
+FALLING = 64
+"""Pixels of 128 after which falling rain or snow comes again."""
+
+
+@lru_cache(maxsize=4)
+def draw_falling(weather: str, size: int = VIEW) -> np.ndarray:
+    """Rain or snow that repeats downwards, coverage ``float32 [size, size]`` of 0 to 1."""
+    rng = np.random.default_rng(0)
+    image = Image.new("L", (VIEW * SCALE, VIEW * SCALE))
     draw = ImageDraw.Draw(image)
-    for _ in range(16 if weather == "rain" else 20):
-        (x, y), r = rng.uniform(0, 256, 2), rng.uniform(3.5, 5.5)
-        for shift in (0, -256):
+    for _ in range(8 if weather == "rain" else 10):
+        x, y, r = rng.uniform(0, VIEW * SCALE), rng.uniform(0, FALLING * SCALE), rng.uniform(3.5, 5.5)
+        for lap in (-1, 0, 1):
+            top = y + lap * FALLING * SCALE
             if weather == "rain":
-                draw.line([x, y + shift, x - 6, y + 30 + shift], fill=190, width=4)
+                draw.line([x, top, x - 6, top + 30], fill=190, width=4)
             else:
-                draw.ellipse([x - r, y + r * 2 + shift - r, x + r, y + r * 2 + shift + r], fill=235)
+                draw.ellipse([x - r, top + r, x + r, top + 3 * r], fill=235)
     tile = image.resize((size, size), Image.Resampling.BOX)
     return np.asarray(tile, np.float32) / 255

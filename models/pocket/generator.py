@@ -40,14 +40,14 @@ SPREAD = 1.4
 PURE = 0.06
 """How often training begins where sampling does, at noise alone."""
 FRAMES_KNOWN: tuple[tuple[float, tuple[int, ...]], ...] = (
-    (0.52, ()),
-    (0.15, (0,)),
-    (0.13, (0, 1)),
-    (0.04, (0, 1, 2)),
-    (0.06, (0, -1)),
-    (0.03, (-1,)),
+    (0.31, (0,)),
+    (0.29, (0, 1)),
+    (0.08, (0, 1, 2)),
+    (0.13, (0, -1)),
+    (0.06, (-1,)),
 )
-"""How often which latent frames are given as condition; what is left has every frame at its own timestep."""
+"""How often which latent frames of a continued clip are given as condition; what is left has every frame at
+its own timestep."""
 BEFORE_A_TURN = (0, 1)
 """Latent frames of the five frames before a clip of the corpus turns to something else."""
 

@@ -1,5 +1,8 @@
 """The generator's training set: clips and single pictures of the corpus, rendered and encoded once.
 
+`clips` are how films begin, and `stills` their first frames; `continued` clips begin anywhere in a film, and
+`turns` change there to another prompt.
+
 Shards are named by their kind and seed and written whole or not at all, so that the command can be stopped
 and carried on, also while the generator is being trained. Rendering needs no autoencoder and can be done
 ahead of it. A shard says which scenes it shows and which encoder made it; when either has changed, it is made
@@ -28,11 +31,10 @@ from models.pocket.corpus import cast
 from models.pocket.emphasis import latent_cells
 from models.pocket.scenes import Scene, draw_scene, render
 
-SHARD = {"clips": 64, "turns": 64, "stills": 512}
-BATCH = {"clips": 4, "turns": 4, "stills": 32}
-FRAMES = 17
+SHARD = {"clips": 64, "continued": 64, "turns": 64, "stills": 512}
+BATCH = {"clips": 4, "continued": 4, "turns": 4, "stills": 32}
 CAPTIONS = 6
-STREAM = {"clips": 0, "stills": 3, "turns": 5}
+STREAM = {"clips": 0, "stills": 3, "turns": 5, "continued": 7}
 """Of the random numbers, so that clips and pictures show different scenes."""
 HELD_OUT_SEED = 900_000
 GIVEN = 3
@@ -100,8 +102,9 @@ def draw_shard(kind: str, seed: int) -> Shard:
     """The scenes of a shard; seeds from 900000 draw held-out combinations of subject, setting and motion."""
     held = seed >= HELD_OUT_SEED
     rng = np.random.default_rng([seed, STREAM[kind] + held])
-    scenes = [draw_scene(rng, held, turning=kind == "turns") for _ in range(SHARD[kind])]
-    shown = [(int(rng.integers(FRAMES)),) if kind == "stills" else None for _ in scenes]
+    turning, opening = kind == "turns", kind in ("clips", "stills")
+    scenes = [draw_scene(rng, held, turning, opening) for _ in range(SHARD[kind])]
+    shown = [(0,) if kind == "stills" else None for _ in scenes]
     return Shard(scenes, shown, rng)
 
 
@@ -151,8 +154,8 @@ def encode_shard(
 
 
 def is_encoded_again(kind: str, seed: int) -> bool:
-    """Of clips every fourth shard, of those that turn to something else all, of pictures none."""
-    return kind == "turns" or (kind == "clips" and seed % 4 == 1)
+    """Of continued clips every other shard, of those that turn to something else all; of what begins none."""
+    return kind == "turns" or (kind == "continued" and seed % 2 == 1)
 
 
 def make_latents(
@@ -161,16 +164,17 @@ def make_latents(
     clips: int,
     stills: int,
     turns: int = 0,
+    continued: int = 0,
     only_render: bool = False,
     device: torch.device | None = None,
 ) -> Iterator[str]:
-    """Render and encode what is missing of so many clips, pictures and clips that turn to something else.
+    """Render and encode what is missing of so many clips, pictures, and clips that turn or are continued.
 
     One held-out shard of clips comes on top. What shows other scenes than are drawn today counts as missing,
     and so do latents of another encoder.
     """
     wanted = [("clips", HELD_OUT_SEED)]
-    for kind, count in (("stills", stills), ("clips", clips), ("turns", turns)):
+    for kind, count in (("stills", stills), ("clips", clips), ("turns", turns), ("continued", continued)):
         wanted += [(kind, seed) for seed in range(1, count // SHARD[kind] + 1)]
     vae = None if only_render else load_autoencoder(vae_folder).to(device)
     encoder = "" if vae is None else encoder_mark(vae)
@@ -188,7 +192,7 @@ def make_latents(
 
 
 def load_latents(work: Path, kind: str, held: bool = False) -> LatentSet:
-    """All encoded `clips`, `turns` or `stills` but the held-out ones, or only those.
+    """All encoded clips or pictures of a kind but the held-out ones, or only those.
 
     Raises:
         InputError: if there are none, or if they show other scenes than are drawn today.

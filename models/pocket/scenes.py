@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from models.pocket.backdrops import HIGH, SCALE, VIEW, draw_backdrop, draw_falling
+from models.pocket.backdrops import CELL, FALLING, HIGH, SCALE, VIEW, draw_backdrop, draw_falling
 from models.pocket.subjects import NOUNS, subject_by_noun
 
 NUM_FRAMES, SIZE = 17, VIEW
@@ -49,6 +49,8 @@ LOW, RISEN = 0.625, 0.375
 """The middle of a subject that stands or swims, and of one that has risen: a cell lower, and higher."""
 GROUND = LOW + 0.44 * ALONE
 """How low a subject stands."""
+FALL = {"rain": FALLING // 4, "snow": CELL // 4}
+"""Pixels that rain and snow fall in a frame: in four of them all the way to the next, or a cell."""
 TURN = 5
 """Frames after which a `turning` scene does what it is told."""
 
@@ -78,6 +80,10 @@ class Actor:
 class Scene:
     """All that a clip shows. Equal scenes render to equal clips.
 
+    An ``opening`` one is how a film begins: whoever plays does so from the start, and looks ahead where it
+    goes and to the left otherwise. Nothing of that follows from a caption, and a network that does not know
+    which of many poses to draw draws none; those that go on from another clip see it there.
+
     A ``turning`` one begins with another motion, as when a film goes on with another prompt: who goes left
     or right stood still, and who does anything else was going.
     """
@@ -89,6 +95,7 @@ class Scene:
     camera: str
     seed: int
     turning: bool = False
+    opening: bool = False
 
 
 def held_out(noun: str, setting: str, motion: str) -> bool:
@@ -97,14 +104,14 @@ def held_out(noun: str, setting: str, motion: str) -> bool:
 
 
 def _draw_actor(
-    rng: np.random.Generator, setting: str, count: int, index: int, motion: str | None = None
+    rng: np.random.Generator, setting: str, opening: bool, count: int, index: int, motion: str | None = None
 ) -> Actor:
     noun = str(rng.choice(NOUNS))
     odds = HIGH_ODDS if setting in HIGH else MOTION_ODDS
     motion = str(rng.choice(MOTIONS, p=odds)) if motion is None else motion
     subject = subject_by_noun(noun)
     height = ALONE if count == 1 else BESIDE
-    begun = float(rng.choice(BEGUN, p=(0.3, 0.2, 0.2, 0.2, 0.1)))
+    begun = 0.0 if opening else float(rng.choice(BEGUN, p=(0.3, 0.2, 0.2, 0.2, 0.1)))
     afloat = setting not in GROUNDED or subject.kind == "flyer"
     y = MIDDLE if afloat else GROUND - height * 0.44
     if motion in ("up", "down") and setting not in HIGH:
@@ -113,25 +120,26 @@ def _draw_actor(
     elif setting == "sea" and subject.kind != "flyer":
         y = LOW
     x = MIDDLE if count == 1 else PLACES[index]
-    looks_right = motion == "right" or (motion != "left" and rng.random() < 0.25)
+    looks_right = motion == "right" or (motion != "left" and not opening and rng.random() < 0.25)
     mirrored = looks_right and subject.faces == "left"
-    phase, travel = PHASE * int(rng.integers(24 // PHASE)), TRAVEL[subject.kind in FAST]
+    phase = 0 if opening else PHASE * int(rng.integers(24 // PHASE))
+    travel = TRAVEL[subject.kind in FAST]
     return Actor(noun, motion, height, x, y, mirrored, phase, travel, begun)
 
 
-def _draw_actors(rng: np.random.Generator, setting: str) -> tuple[Actor, ...]:
+def _draw_actors(rng: np.random.Generator, setting: str, opening: bool) -> tuple[Actor, ...]:
     """One actor, or two; where the camera goes along with one of two, both go the same way."""
     count = 2 if rng.random() < 0.1 else 1
-    first = _draw_actor(rng, setting, count, 0)
+    first = _draw_actor(rng, setting, opening, count, 0)
     if count == 1:
         return (first,)
-    other = _draw_actor(rng, setting, count, 1, first.motion if first.motion in WAYS else None)
+    other = _draw_actor(rng, setting, opening, count, 1, first.motion if first.motion in WAYS else None)
     if other.motion in WAYS and first.motion not in WAYS:
-        first = _draw_actor(rng, setting, count, 0, other.motion)
+        first = _draw_actor(rng, setting, opening, count, 0, other.motion)
     return (first, other)
 
 
-def _any_scene(rng: np.random.Generator, turning: bool) -> Scene:
+def _any_scene(rng: np.random.Generator, turning: bool, opening: bool) -> Scene:
     setting = str(rng.choice(SETTINGS))
     time = "night" if setting == "space" else str(rng.choice(TIMES, p=(0.56, 0.2, 0.24)))
     weather = "none"
@@ -143,11 +151,11 @@ def _any_scene(rng: np.random.Generator, turning: bool) -> Scene:
             weather = "snow"
         elif draw < 0.5 and time == "night":
             weather = "stars"
-    actors = _draw_actors(rng, setting)
+    actors = _draw_actors(rng, setting, opening)
     camera = str(rng.choice(CAMERAS, p=CAMERA_ODDS))
     if turning or actors[0].motion in WAYS:
         camera = "still"  # or rather: it goes along
-    return Scene(actors, setting, time, weather, camera, int(rng.integers(2**31)), turning)
+    return Scene(actors, setting, time, weather, camera, int(rng.integers(2**31)), turning, opening)
 
 
 def is_held_out(scene: Scene) -> bool:
@@ -155,13 +163,15 @@ def is_held_out(scene: Scene) -> bool:
     return any(held_out(actor.noun, scene.setting, actor.motion) for actor in scene.actors)
 
 
-def draw_scene(rng: np.random.Generator, held: bool = False, turning: bool = False) -> Scene:
+def draw_scene(
+    rng: np.random.Generator, held: bool = False, turning: bool = False, opening: bool = False
+) -> Scene:
     """A random scene without held-out combinations; with ``held``, one that has such a combination.
 
     One that is ``turning`` has one actor, who does not rise or sink.
     """
     while True:
-        scene = _any_scene(rng, turning)
+        scene = _any_scene(rng, turning, opening)
         if turning and (len(scene.actors) > 1 or scene.actors[0].motion in ("up", "down", "still")):
             continue
         if is_held_out(scene) == held:
@@ -242,7 +252,9 @@ def _through(
 def _view(scene: Scene, frames: np.ndarray, size: int) -> torch.Tensor:
     """The backdrop through the camera, float ``[n, 3, size, size]`` of 0 to 255."""
     upright = bool(scene.actors) and scene.actors[0].motion in ("up", "down")
-    backdrop = draw_backdrop(scene.setting, scene.time, scene.weather, scene.seed, upright)
+    backdrop = draw_backdrop(
+        scene.setting, scene.time, scene.weather, scene.seed, upright, CELL if scene.opening else CELL // 2
+    )
     right, down, zoom = camera_path(scene, frames)
     zooms, moves = np.ptp(zoom) > 0, np.ptp(right) + np.ptp(down) > 0
     still = slice(0, 1)
@@ -298,9 +310,10 @@ def render(
     for actor in scene.actors:
         picture = _place(actor, scene, sprites[actor.noun], numbers, picture)
     if scene.weather in ("rain", "snow"):
-        tile = draw_falling(scene.weather, scene.seed, size)
-        speed = (13 if scene.weather == "rain" else 4) * size // SIZE
-        fall = torch.from_numpy(np.stack([np.roll(tile, speed * n, axis=0) for n in numbers]))[:, None]
+        tile = draw_falling(scene.weather, size)
+        fallen = FALL[scene.weather] * numbers + (0 if scene.opening else CELL * (scene.seed % 4))
+        rows = fallen * size // SIZE
+        fall = torch.from_numpy(np.stack([np.roll(tile, row, axis=0) for row in rows]))[:, None]
         light = torch.tensor((214.0, 228.0, 246.0) if scene.weather == "rain" else (255.0, 255.0, 255.0))
         cover = fall * (0.6 if scene.weather == "rain" else 0.95)
         picture = picture * (1 - cover) + light.view(1, 3, 1, 1) * cover

@@ -42,7 +42,7 @@ from models.pocket.training import (
 )
 from models.pocket.training_set import Batch, GeneratorSettings, TrainingSet
 
-KINDS = ("clips", "stills", "turns")
+KINDS = ("clips", "stills", "turns", "continued")
 """What an update can see."""
 
 
@@ -165,7 +165,7 @@ class GeneratorTraining:
         self.worker = build_generator().to(self.device, torch.bfloat16).train()
         self.held = TrainingSet({"clips": load_latents(work, "clips", held=True)}, assets, settings)
         pictures = settings.stills_only or settings.stills_later
-        wanted = {"clips": True, "stills": pictures, "turns": settings.turns}
+        wanted = {"clips": True, "stills": pictures, "turns": settings.turns, "continued": settings.continued}
         kinds = [kind for kind in KINDS if wanted[kind]]
         latents = {kind: load_latents(work, kind) for kind in kinds}
         some = latents["clips"].latents
@@ -214,8 +214,10 @@ class GeneratorTraining:
         chance = float(torch.rand((), generator=self.generator))
         if early or chance < settings.stills_later:
             kind = "stills"
+        elif chance > 1 - settings.turns:
+            kind = "turns"
         else:
-            kind = "turns" if chance > 1 - settings.turns else "clips"
+            kind = "continued" if chance > 1 - settings.turns - settings.continued else "clips"
         progress.step += 1
         rate = progress.learning_rate(settings.learning_rate, settings.warmup)
         self.team.order(float(KINDS.index(kind)), progress.step, rate)

@@ -25,6 +25,7 @@ class GeneratorSettings:
         stills_only: share of the budget that sees pictures only.
         stills_later: share of the steps after it that see pictures.
         turns: share of all steps that see clips which turn to something else after the frames given.
+        continued: share of all steps that see clips of which some frames are given.
         drop_text: how often the caption is replaced by the empty one.
         faulty: share of a batch of clips whose given frames are as the generator itself would make them.
         subject_weight: how much the loss counts a cell with a subject against one without.
@@ -41,6 +42,7 @@ class GeneratorSettings:
     stills_only: float = 0.45
     stills_later: float = 0.35
     turns: float = 0.1
+    continued: float = 0.3
     drop_text: float = 0.1
     faulty: float = 0.25
     subject_weight: float = 3.0
@@ -114,7 +116,7 @@ class TrainingSet:
         return self.states[rows].float(), self.masks[rows]
 
     def draw(self, kind: str, generator: torch.Generator, shares: int = 1) -> Batch:
-        """One of so many shares of a batch of `clips`, `turns` or `stills`; at least one of them each."""
+        """One of so many shares of a batch of a kind of `latents`; at least one clip or picture each."""
         source = self.latents[kind]
         batch = self.settings.stills if kind == "stills" else self.settings.clips
         count = max(batch // shares, 1)  # the mean loss of nothing is NaN, and so are the weights after it
@@ -126,6 +128,6 @@ class TrainingSet:
             options = source.captions[pick]
             captions.append(None if chance < self.settings.drop_text else options[choice % len(options)])
         weight = loss_weights(source.subjects[picks], self.channels, self.settings.subject_weight)
-        known = BEFORE_A_TURN if kind == "turns" else None
+        known = {"clips": (), "turns": BEFORE_A_TURN}.get(kind)
         lost = None if source.lost is None else source.lost[picks].float()
         return Batch(source.latents[picks].float(), *self.text(captions), weight, known, lost)

@@ -48,7 +48,8 @@ def tiny_config(monkeypatch: pytest.MonkeyPatch) -> None:
 def encoded(tmp_path: Path) -> Path:
     """A folder with latents of random clips and pictures, encoded by the tiny autoencoder."""
     vae = tiny_vae()
-    shards = (("clips", 1, 17), ("clips", HELD_OUT_SEED, 17), ("turns", 1, 17), ("stills", 1, 1))
+    films = ("clips", 1, 17), ("clips", HELD_OUT_SEED, 17), ("turns", 1, 17), ("continued", 1, 17)
+    shards = (*films, ("stills", 1, 1))
     for kind, seed, frames in shards:
         name = f"{kind}-{seed:06d}.safetensors"
         pixels = torch.randint(0, 255, (4, frames, 32, 32, 3), dtype=torch.uint8)

@@ -7,7 +7,17 @@ import pytest
 
 from models.errors import InputError
 from models.pocket import corpus
-from models.pocket.backdrops import HIGH, VIEW, WIDTH, draw_backdrop
+from models.pocket.backdrops import (
+    CELL,
+    FALLING,
+    HIGH,
+    SCALE,
+    VIEW,
+    WIDTH,
+    draw_backdrop,
+    draw_falling,
+    draw_panorama,
+)
 from models.pocket.captions import caption, doing, plain_caption
 from models.pocket.scenes import (
     MOTIONS,
@@ -161,11 +171,45 @@ def test_where_a_film_can_go_on_a_clip_of_the_corpus_can_begin() -> None:
     """After 12 frames, if the last five are given, or after 16, if only the last one is."""
     rng = np.random.default_rng(0)
     actors = [actor for _ in range(300) for actor in draw_scene(rng).actors]
+    assert {(actor.phase, actor.begun) for actor in actors} > {(0, 0.0)}
     phases = {actor.phase for actor in actors}
     quarters = {actor.begun % 1 for actor in actors}
     for later in (12, 16):
         assert {(phase + later) % 24 for phase in phases} == phases
         assert {(begun + later / 16) % 1 for begun in quarters} == quarters
+
+
+def test_how_a_film_begins_follows_from_its_caption() -> None:
+    """But for the place in the panorama and the side of the sun."""
+    rng = np.random.default_rng(0)
+    for scene in (draw_scene(rng, opening=True) for _ in range(200)):
+        for actor in scene.actors:
+            assert (actor.phase, actor.begun) == (0, 0.0)
+            assert not actor.mirrored or actor.motion == "right"
+
+
+@pytest.mark.parametrize("setting", [setting for setting in SETTINGS if setting != "street"])
+def test_the_panorama_ends_where_it_begins(setting: str) -> None:
+    """In a street a house ends there."""
+    near = draw_panorama(setting, "day", "none", False).astype(int)
+    assert np.abs(near[:, 0] - near[:, -1]).mean() < 1
+
+
+@pytest.mark.parametrize("step", [CELL, CELL // 2])
+def test_clips_begin_at_whole_steps_of_the_panorama(step: int) -> None:
+    near = draw_panorama("meadow", "day", "none", False)
+    begins = {near[:, x : x + 8].tobytes() for x in range(0, near.shape[1], step * SCALE)}
+    for seed in range(20):
+        seen = draw_backdrop("meadow", "day", "none", seed, step=step).near
+        assert seen[:, :8].tobytes() in begins
+
+
+@pytest.mark.parametrize("weather", ["rain", "snow"])
+def test_what_falls_comes_again(weather: str) -> None:
+    tile = draw_falling(weather)
+    assert tile.max() > 0.5
+    assert np.abs(np.roll(tile, FALLING, axis=0) - tile).mean() < 0.01  # but for who lies over whom
+    assert np.abs(np.roll(tile, FALLING // 2, axis=0) - tile).mean() > 0.03
 
 
 @pytest.mark.parametrize(("noun", "cells"), [("car", 1.0), ("dog", 0.5)])

@@ -37,8 +37,8 @@ def rng(seed=0):
 
 
 def test_every_pattern_of_given_frames_has_a_share():
-    assert frames_known(0.0) == ()
-    assert frames_known(FRAMES_KNOWN[0][0] + 0.01) == (0,)
+    assert frames_known(0.0) == (0,)
+    assert frames_known(FRAMES_KNOWN[0][0] + 0.01) == (0, 1)
     assert frames_known(0.9999) is None
     assert 0.8 < sum(share for share, _ in FRAMES_KNOWN) < 1
 
@@ -47,7 +47,7 @@ def test_training_timesteps_give_some_frames_and_leave_some_to_make():
     timesteps = draw_timesteps(400, 5, rng())
     assert timesteps.shape == (400, 5)
     given = timesteps == 0
-    assert 0.3 < given[:, 0].float().mean() < 0.7
+    assert 0.7 < given[:, 0].float().mean() < 0.9
     assert not given.all(1).any()
     assert timesteps.max() <= 1000
 
@@ -58,12 +58,15 @@ def test_before_a_turn_the_same_frames_are_given_to_all():
     assert not given[:, 2:].any()
 
 
-def test_a_batch_of_clips_that_turn_says_which_frames_come_before(encoded, tmp_path):
+@pytest.mark.parametrize(("kind", "known"), [("turns", (0, 1)), ("clips", ()), ("continued", None)])
+def test_a_batch_says_which_frames_are_given_to_all(encoded, tmp_path, kind, known):
     tiny_lingen(tmp_path / "pocket")
-    found = {kind: load_latents(encoded, kind) for kind in ("clips", "turns")}
-    data = TrainingSet(found, tmp_path / "pocket", GeneratorSettings(clips=2))
-    assert data.draw("turns", rng()).known == (0, 1)
-    assert data.draw("clips", rng()).known is None
+    data = TrainingSet({kind: load_latents(encoded, kind)}, tmp_path / "pocket", GeneratorSettings(clips=2))
+    assert data.draw(kind, rng()).known == known
+
+
+def test_of_how_a_film_begins_nothing_is_given():
+    assert (draw_timesteps(40, 5, rng(), ()) > 0).all()
 
 
 def test_more_processes_than_clips_in_a_batch_see_one_clip_each(encoded, tmp_path):
@@ -73,8 +76,8 @@ def test_more_processes_than_clips_in_a_batch_see_one_clip_each(encoded, tmp_pat
     assert [len(data.draw("clips", rng(), shares).clean) for shares in (1, 2, 3)] == [2, 1, 1]
 
 
-@pytest.mark.parametrize("settings", [{"turns": 1.0}, {"turns": 0.0}])
-def test_turns_are_seen_as_often_as_the_settings_say(encoded, tmp_path, tiny_config, settings, monkeypatch):
+@pytest.mark.parametrize("kind", ["turns", "continued", "clips"])
+def test_each_kind_is_seen_as_often_as_the_settings_say(encoded, tmp_path, tiny_config, kind, monkeypatch):
     tiny_lingen(tmp_path / "pocket")
     seen = []
     draw = TrainingSet.draw
@@ -82,10 +85,16 @@ def test_turns_are_seen_as_often_as_the_settings_say(encoded, tmp_path, tiny_con
         TrainingSet, "draw", lambda self, kind, *more: seen.append(kind) or draw(self, kind, *more)
     )
     settings = GeneratorSettings(
-        clips=2, warmup=1, compile=False, stills_only=0.0, stills_later=0.0, **settings
+        clips=2,
+        warmup=1,
+        compile=False,
+        stills_only=0.0,
+        stills_later=0.0,
+        turns=float(kind == "turns"),
+        continued=float(kind == "continued"),
     )
     train_generator(tmp_path / "pocket", encoded, 1, settings, max_steps=2, threads=1)
-    assert seen == ["turns" if settings.turns else "clips"] * 2
+    assert seen == [kind] * 2
 
 
 def test_pictures_are_never_given():
@@ -268,7 +277,7 @@ def test_a_shard_of_pictures_is_rendered_with_several_captions_each(tmp_path, mo
 
 def test_shards_are_made_anew_when_scenes_or_encoder_change(tmp_path, monkeypatch, drawn_sprites):
     monkeypatch.setattr(latents, "cast", lambda: drawn_sprites)
-    monkeypatch.setattr(latents, "SHARD", {"clips": 1, "stills": 1, "turns": 1})
+    monkeypatch.setattr(latents, "SHARD", {"clips": 1, "stills": 1, "turns": 1, "continued": 1})
     vaes = [tiny_vae().eval(), tiny_vae().eval()]
     monkeypatch.setattr(latents, "load_autoencoder", lambda folder: vaes[0])
 
@@ -279,7 +288,7 @@ def test_shards_are_made_anew_when_scenes_or_encoder_change(tmp_path, monkeypatc
     assert not made()
     vaes.pop(0)
     assert len(made()) == 2
-    monkeypatch.setattr(latents, "STREAM", {"clips": 7})
+    monkeypatch.setattr(latents, "STREAM", {"clips": 9})
     with pytest.raises(InputError, match="other scenes"):
         load_latents(tmp_path, "clips")
     assert len(made()) == 2
