@@ -61,6 +61,13 @@ def read_guide(path: Path, max_mb: float = 20) -> Frames:
         ) from error
 
 
+def shrunk(frame: Frames) -> Frames:
+    """A frame `[H, W, 3]` uint8, made smaller if it is larger than 2048 pixels a side."""
+    picture = Image.fromarray(frame)
+    picture.thumbnail((MAX_SIDE, MAX_SIDE))
+    return np.asarray(picture)
+
+
 def poster(frame: Frames, path: Path) -> None:
     """Write a still of `[H, W, 3]` uint8; the suffix says how (`.jpg`, `.png`, `.webp`)."""
     Image.fromarray(frame).save(path, quality=90)

@@ -15,9 +15,11 @@ from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from studio.errors import InputError
+from studio.media.pictures import MAX_PIXELS, shrunk
 
 Frame = NDArray[np.uint8]
 VIDEOS = (".mp4", ".webm", ".mov", ".mkv", ".m4v", ".avi", ".mpg", ".mpeg")
+_CONTAINERS = "mov,matroska,avi,mpeg,mpegvideo,mpegts,gif"  # a playlist would open other files
 
 
 @dataclass(frozen=True)
@@ -55,10 +57,10 @@ def read_frames(path: Path) -> Iterator[Frame]:
 
 
 def read_last_frame(path: Path) -> Frame:
-    """The last frame of a video, `[H, W, 3]` uint8 RGB.
+    """The last frame of a video, `[H, W, 3]` uint8 RGB, made smaller as `read_guide` does.
 
     Raises:
-        InputError: if it cannot be read.
+        InputError: if it cannot be read, or has too many pixels.
     """
     last = None
     with suppress(InputError):  # not every file can be read from its middle
@@ -67,7 +69,7 @@ def read_last_frame(path: Path) -> Frame:
         last = _last_decoded(path)
     if last is None:
         raise InputError(f"{path.name} holds no frame. Choose another file.")
-    return _upright(last, VideoReformatter())
+    return shrunk(_upright(last, VideoReformatter()))
 
 
 def count_frames(path: Path) -> int:
@@ -104,9 +106,21 @@ def packets(path: Path) -> Iterator[tuple[Any, Any]]:
 def opened(path: Path) -> Iterator[Any]:
     """A video file to read; nothing is written while it is open, so that every error is one of reading."""
     try:
-        with av.open(str(path.absolute())) as container:  # or it takes "fox:1.mp4" for an address
+        how: dict[str, Any] = {"options": {"format_whitelist": _CONTAINERS}, "metadata_errors": "replace"}
+        with av.open(str(path.absolute()), **how) as container:  # or it takes "fox:1.mp4" for an address
             if not container.streams.video:
                 raise InputError(f"{path.name} holds no video. Choose another file.")
+            _check_size(path, container.streams.video[0])
             yield container
     except av.FFmpegError as error:
         raise InputError(f"{path.name} cannot be read as a video: it is missing or damaged.") from error
+
+
+def _check_size(path: Path, stream: Any) -> None:
+    """A file of a few kilobytes can hold frames that fill the memory."""
+    if stream.width * stream.height > MAX_PIXELS:
+        raise InputError(
+            f"{path.name} is {stream.width}x{stream.height}: more than {MAX_PIXELS // 10**6} million pixels "
+            "a frame. Save it smaller."
+        )
+    stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}  # it may say another size than it has
