@@ -160,6 +160,16 @@ def test_a_button_whose_press_would_be_refused_has_no_price(server, open_page) -
     expect(film).to_have_text("Make 8 s of film")
 
 
+def test_a_refusal_is_gone_once_what_was_typed_is_mended(server, open_page) -> None:
+    page = open_page(server.url)
+    hint = page.locator("#hint .hint")
+    page.get_by_role("button", name="Advanced").click()
+    page.locator("#seed input").fill("abc")
+    expect(hint).to_contain_text("“abc” is no seed")
+    page.locator("#seed input").fill("7")
+    expect(hint).not_to_have_class(re.compile("wrong"))
+
+
 def test_undo_restart_and_another_ending(server, open_page) -> None:
     page = open_page(server.url)
     small(page)

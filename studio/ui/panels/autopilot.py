@@ -54,7 +54,7 @@ def bind(page: "Page") -> None:
     # work that has got on has measured what a step takes
     changes = [page.blocks.load, page.gallery.change, page.player.change, composer.guide.change]
     changes += [each.change for each in (*composer.priced(), composer.film_seconds, composer.least_likeness)]
-    changes += [composer.prompt.blur]
+    changes += composer.typed()
     asked = [page.where, composer.film_seconds, *composer.choices()]
     told = [composer.film, composer.film_hint]
     plain: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}

@@ -110,6 +110,10 @@ class Composer:
             updates[self.loras] = gr.update(value=loras, visible=True)
         return {**updates, self.end_upload: gr.update(visible=card.takes_last_image)}
 
+    def typed(self) -> list[Any]:
+        """The events after which what was typed may be refused, or not any more."""
+        return [self.prompt.blur, self.negative.blur, self.seed.change, self.loras.change]
+
     def priced(self) -> list[Any]:
         """The inputs that change what a chunk costs; not the model, whose sliders come with it."""
         free = (

@@ -122,7 +122,7 @@ def bind(page: "Page") -> None:
     sliders += [composer.width, composer.height, composer.frames, composer.end_upload, composer.negative]
     # work that has got on has measured what a step takes
     changes = [page.blocks.load, page.gallery.change, page.player.change, composer.guide.change]
-    changes += [composer.prompt.blur, *(each.change for each in composer.priced())]
+    changes += [*composer.typed(), *(each.change for each in composer.priced())]
     told = [composer.search, composer.hint]
     unchecked: dict[str, Any] = {**plain, "preprocess": False}  # a number under way may be out of its range
     asked = [page.where, *composer.choices()]
