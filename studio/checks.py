@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -240,18 +241,23 @@ def check_first_frames(
 
 
 def check_title(title: str) -> str:
-    """Return a project's title without outer blanks.
+    """Return a project's title in one line.
 
     Raises:
         InputError: if it is empty, very long, or no valid Unicode.
     """
-    title = " ".join(title.split())
+    title = plain_title(title)
     if not title:
         raise InputError("The title is empty. Give the project a name of a few words.")
     if len(title) > MAX_TITLE_CHARS:
         raise InputError(f"The title has {len(title)} characters. Shorten it to at most {MAX_TITLE_CHARS}.")
     check_text(title)
     return title
+
+
+def plain_title(title: str) -> str:
+    """A title in one line, without what would steer a terminal that shows it."""
+    return " ".join(re.sub(r"[\x00-\x1f\x7f-\x9f]", " ", title).split())
 
 
 def check_text(text: str) -> None:

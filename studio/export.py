@@ -26,6 +26,8 @@ Kind = Literal["mp4", "webm", "gif", "frames", "otioz"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 RECIPE_VERSION = 1
+MAX_RECIPE = 2**24
+"""Characters of a recipe that are read, which become many times as many bytes; a chunk takes about 700."""
 _SUFFIX = {"mp4": ".mp4", "webm": ".webm", "gif": ".gif", "frames": ".zip", "otioz": ".otioz"}
 _IMAGES = {"guide", "guide_prompt", "last_image"}
 # bytes needed for a byte of clips, at most
@@ -102,31 +104,40 @@ def recipe(project: Project) -> dict[str, Any]:
 
 
 def has_recipe(path: Path) -> bool:
-    """Whether a file is a film that `export` made, so that its project can be restored."""
+    """Whether a file is a film that `export` made, here or in another version."""
     if path.suffix.lower() not in media.VIDEOS:
         return False
     try:
-        read_recipe(path)
+        return _recipe_in(path) is not None
     except InputError:
         return False
-    return True
 
 
 def read_recipe(path: Path) -> dict[str, Any]:
     """The recipe in an mp4 or webm that `export` made.
 
     Raises:
-        InputError: if the file cannot be read or holds none.
+        InputError: if the file cannot be read, holds none, or one of another version.
     """
-    try:
-        found = json.loads(media.read_info(path).comment)
-    except ValueError as error:
-        if isinstance(error, InputError):
-            raise
-        found = None
-    if not isinstance(found, dict) or found.get("recipe") != RECIPE_VERSION:
+    found = _recipe_in(path)
+    if found is None:
         raise InputError(f"{Path(path).name} holds no recipe of this studio. Choose a film it exported.")
+    if found["recipe"] != RECIPE_VERSION:
+        raise InputError(
+            f"{Path(path).name} was exported by another version of the studio, whose recipes this one cannot "
+            "read. Open it with that version."
+        )
     return found
+
+
+def _recipe_in(path: Path) -> dict[str, Any] | None:
+    """What a film says of itself, of any version, or None; nothing about it is trusted."""
+    comment = media.read_info(path).comment
+    try:
+        found = json.loads(comment) if len(comment) <= MAX_RECIPE else None
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) and isinstance(found.get("recipe"), int) else None
 
 
 def _name(segments: Iterable[Segment], comment: str, suffix: str) -> str:

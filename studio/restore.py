@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, Field, ValidationError
 
 from studio import media
-from studio.checks import MAX_TITLE_CHARS, check_text
+from studio.checks import MAX_TITLE_CHARS, check_text, plain_title
 from studio.errors import InputError
 from studio.export import has_recipe, read_recipe
 from studio.store import Store
@@ -23,6 +23,8 @@ from studio.timeline import ChunkRequest, Project, Segment, with_segment
 Frames = NDArray[np.uint8]
 MAX_CHUNKS = 100_000
 """Of a film that is restored: it may have grown by many jobs, each with a limit of its own."""
+MAX_TAIL_PIXELS = 150_000_000
+"""Of the frames that are kept to go on from: as many as Pillow opens in one picture."""
 
 
 class _Chunk(BaseModel):
@@ -67,7 +69,7 @@ def restore(path: Path, store: Store, kept: Callable[[str], int], visitor: str =
         )
     store.check_disk(4 * path.stat().st_size)
     tail_frames = max(kept(chunk.request.model) for chunk in recipe.segments)
-    project, film = Project(title=recipe.title or "Untitled"), _Film(path, lengths, tail_frames)
+    project, film = Project(title=plain_title(recipe.title) or "Untitled"), _Film(path, lengths, tail_frames)
     try:
         for chunk in recipe.segments:
             project = with_segment(project, _segment(film, store, project, chunk))
@@ -79,11 +81,12 @@ def restore(path: Path, store: Store, kept: Callable[[str], int], visitor: str =
 
 
 def _checked(recipe: dict[str, Any]) -> _Recipe:
-    check_text(json.dumps(recipe, ensure_ascii=False))
     try:
+        check_text(json.dumps(recipe, ensure_ascii=False))
         return _Recipe.model_validate(recipe)
-    except ValidationError as error:
-        where = ".".join(str(part) for part in error.errors()[0]["loc"])
+    except (ValidationError, RecursionError) as error:
+        found = error.errors()[0]["loc"] if isinstance(error, ValidationError) else ("too deep",)
+        where = ".".join(map(str, found))
         raise InputError(
             f"The recipe in this film cannot be read ({where}). Choose a film that this studio exported."
         ) from error
@@ -106,7 +109,7 @@ class _Film:
 
     def __init__(self, path: Path, lengths: Sequence[int], tail_frames: int) -> None:
         self.latest: deque[Frames] = deque(maxlen=tail_frames)
-        self._name, self._lengths = path.name, iter(lengths)
+        self._name, self._lengths, self._kept = path.name, iter(lengths), tail_frames
         self._frames, self._pieces = media.read_frames(path), media.pieces(path, lengths)
 
     def write_next(self, clip: Path, fps: float) -> None:
@@ -119,8 +122,9 @@ class _Film:
     def _seen(self, length: int) -> Iterator[Frames]:
         number = 0
         for number, frame in enumerate(islice(self._frames, length), start=1):
+            self._check_size(frame)
             if number == 1:
-                self.opening = self._even(frame)
+                self.opening = frame
             self.latest.append(frame)
             yield frame
         if number < length:
@@ -128,14 +132,13 @@ class _Film:
                 f"{self._name} is damaged: frames are missing. Choose the film as it was exported."
             )
 
-    def _even(self, frame: Frames) -> Frames:
+    def _check_size(self, frame: Frames) -> None:
         height, width = frame.shape[:2]
-        if height % 2 or width % 2:
+        if height % 2 or width % 2 or height * width * self._kept > MAX_TAIL_PIXELS:
             raise InputError(
                 f"{self._name} is {width}x{height}: another program has changed its size, as the studio's "
-                "films are even in both. Choose the film as it was exported."
+                "films are even in both and not so large. Choose the film as it was exported."
             )
-        return frame
 
 
 def _segment(film: _Film, store: Store, project: Project, chunk: _Chunk) -> Segment:

@@ -191,6 +191,43 @@ def test_a_recipe_that_does_not_fit_is_told_in_a_sentence_and_leaves_nothing(
     assert store.list() == []
 
 
+def film_with(store, path, **change):
+    """A film whose recipe says something else."""
+    good = export.recipe(samples.project_with_clips(store, 1))
+    media.write_clip(path, samples.moving_frames(9), 8, comment=json.dumps({**good, **change}))
+    return path
+
+
+def test_a_film_of_another_version_is_told_and_not_taken_for_a_foreign_video(store, tmp_path):
+    film = film_with(store, tmp_path / "film.mp4", recipe=export.RECIPE_VERSION + 1)
+    with pytest.raises(InputError, match="exported by another version"):
+        restore(film, store, lambda _: 5)
+
+
+def test_a_comment_that_nothing_can_be_made_of_is_no_recipe(tmp_path, monkeypatch):
+    deep, long = tmp_path / "deep.mp4", tmp_path / "long.mp4"
+    media.write_clip(deep, samples.moving_frames(1), 8, comment="[" * 100_000)
+    media.write_clip(long, samples.moving_frames(1), 8, comment='{"recipe": 1, "segments": [1, 1, 1]}')
+    monkeypatch.setattr(export, "MAX_RECIPE", 20)
+    assert not export.has_recipe(long)
+    monkeypatch.undo()
+    assert export.has_recipe(long)
+    assert not export.has_recipe(deep)
+
+
+def test_a_title_of_a_foreign_film_does_not_steer_the_terminal(store, tmp_path):
+    film = film_with(store, tmp_path / "film.mp4", title="a\x1b]0;fox\x07\n👩‍🚀")
+    assert restore(film, store, lambda _: 5).title == "a ]0;fox 👩‍🚀"
+
+
+def test_a_film_of_which_too_much_would_be_kept_in_memory_is_told_and_leaves_nothing(store, tmp_path):
+    film = film_with(store, tmp_path / "film.mp4")
+    before = set((store.data_dir / "media").iterdir())
+    with pytest.raises(InputError, match=r"96x64.*not so large"):
+        restore(film, store, lambda _: 30_000)
+    assert set((store.data_dir / "media").iterdir()) == before
+
+
 def test_a_film_that_another_program_made_odd_in_size_is_told_and_leaves_nothing(store, tmp_path):
     good = export.recipe(samples.project_with_clips(Store(tmp_path / "other"), 1))
     film, frames = tmp_path / "film.webm", samples.moving_frames(good["segments"][0]["num_frames"])
