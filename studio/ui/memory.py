@@ -16,16 +16,24 @@ if TYPE_CHECKING:
 
 Memory = dict[str, Any]
 """By project, or "" before there is one: the `request` that the inputs spell out, the `seed` as it was typed,
-the `head` of the film that it was meant for, and the prompt that its guide was `drawn` from, if it was."""
+the `head` of the film that it was meant for, the prompt that its guide was `drawn` from, if it was, and the
+`seconds` of a whole film."""
 
 
-def remembered(where: Where, wanted: ChunkRequest, seed: str | None, drawn: str | None = None) -> Memory:
+def remembered(
+    where: Where,
+    wanted: ChunkRequest,
+    seed: str | None,
+    drawn: str | None = None,
+    seconds: float | None = None,
+) -> Memory:
     """What the inputs hold now, for the project at hand; the browser keeps it beside the others."""
     entry = {
         "request": wanted.model_dump(mode="json", exclude={"prompt", "seed"}),
         "seed": seed or "",
         "head": where.get("head") or "",
         "drawn": drawn if wanted.guide else None,
+        "seconds": seconds,
     }
     return {str(where.get("project") or ""): entry}
 
@@ -43,6 +51,8 @@ def recalled(page: "Page", memory: Memory | None, where: Where) -> dict[Any, Any
         return {}
     composer = page.composer
     updates = {**composer.filled(card, request), composer.seed: str(entry.get("seed") or "")}
+    if isinstance(entry.get("seconds"), (int, float)):
+        updates[composer.film_seconds] = gr.update(value=entry["seconds"])
     if entry.get("head") != (where.get("head") or ""):
         return updates  # the images were for a chunk that is made by now, and so was the cut
     updates[composer.cut] = gr.update(value=request.cut, visible=bool(where.get("head")) or request.cut)

@@ -121,8 +121,8 @@ class Page(layout.Parts):
         panels = [self.where, self.notice, self.status, self.projects, self.gallery, self.player]
         inputs = [self.job, self.timeline, self.title, self.clock, composer.prompt, composer.search]
         pictures = [composer.upload, composer.guide, composer.ending, composer.end_upload]
-        more = [composer.cut, composer.film, composer.seed, *pictures, *composer.kept().values()]
-        return [*panels, *inputs, *more]
+        more = [composer.cut, composer.film, composer.film_seconds, composer.seed]
+        return [*panels, *inputs, *more, *pictures, *composer.kept().values()]
 
     def after(self, where: Where, prompt: str, verb: Verb) -> Drawn:
         """Do something, then draw; what a person can mend is told in a sentence and has changed nothing.

@@ -140,16 +140,16 @@ def bind(page: "Page") -> None:
 def remember_inputs(page: "Page", how: dict[str, Any]) -> None:
     """Keep in the browser what the inputs hold, whenever one of them changes."""
 
-    def remember(where: dict[str, Any], *values: Any) -> Any:
+    def remember(where: dict[str, Any], seconds: float | None, *values: Any) -> Any:
         try:
-            now = remembered(where, request(values), values[9], (values[1] or {}).get("drawn"))
+            now = remembered(where, request(values), values[9], (values[1] or {}).get("drawn"), seconds)
         except InputError:
             return gr.skip()
         return now if where.get("visit") else gr.skip()
 
-    choices = page.composer.choices()
-    changes = [each.change for each in choices if each is not page.composer.prompt]
-    gr.on(changes, remember, [page.where, *choices], page.memory, trigger_mode="always_last", **how)
+    held = [page.composer.film_seconds, *page.composer.choices()]
+    changes = [each.change for each in held if each is not page.composer.prompt]
+    gr.on(changes, remember, [page.where, *held], page.memory, trigger_mode="always_last", **how)
 
 
 def first_frame_words(page: "Page", where: dict[str, Any], wanted: ChunkRequest) -> str:

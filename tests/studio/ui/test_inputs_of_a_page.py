@@ -68,7 +68,7 @@ def test_the_page_remembers_what_a_first_frame_was_drawn_from(page, at):
     remember = next(each.fn for each in page.blocks.fns.values() if each.name == "remember")
     values = [part.value for part in page.composer.choices()]
     values[:2] = ["a fox", {"name": "fox.png", "drawn": "a fox"}]
-    entry = remember({**at, "visit": "1"}, *values)[at["project"]]
+    entry = remember({**at, "visit": "1"}, 8, *values)[at["project"]]
     assert (entry["request"]["guide"], entry["drawn"]) == ("fox.png", "a fox")
 
 
