@@ -14,12 +14,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
 from studio.errors import CancelledError, InputError
-from studio.sentences import sentence_of
+from studio.sentences import sayable, sentence_of
 from studio.store import JobRecord, Owner, Store
 from studio.timeline import new_id, now
 
@@ -110,6 +111,7 @@ class Jobs:
         self._queue: deque[_Job] = deque()
         self._thread: threading.Thread | None = None
         self._closed = False
+        self._unsaved: dict[str, JobRecord] = {}
         self._owner = Owner(store.data_dir)
         self._mark_interrupted()
 
@@ -239,13 +241,23 @@ class Jobs:
     def _run_all(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._queue or self._closed)
+                self._wait_for_work()
                 if not self._queue:
                     return
                 job = self._queue.popleft()
                 self._change(job, state="running", started=now())
                 self._moved_up()
             job.context.run(self._run, job)
+
+    def _wait_for_work(self) -> None:
+        """Wait for the next job, and note meanwhile on a disk that was full how others ended."""
+        while not self._changed.wait_for(
+            lambda: self._queue or self._closed, _SAVE_EVERY if self._unsaved else None
+        ):
+            for record in list(self._unsaved.values()):
+                with suppress(InputError):
+                    self._store.save_job(record)
+                    del self._unsaved[record.id]
 
     def _run(self, job: _Job) -> None:
         kind = job.record.kind
@@ -284,7 +296,8 @@ class Jobs:
 
     def _change(self, job: _Job, **update: Any) -> None:
         """Replace the record and tell everybody; a disk that is full never stops the work itself."""
-        job.record = job.record.model_copy(update=update)
+        said = {name: sayable(value) for name, value in update.items() if isinstance(value, str)}
+        job.record = job.record.model_copy(update={**update, **said})
         job.version += 1
         progressed = "state" not in update
         if not progressed or self._clock() - job.saved >= _SAVE_EVERY:
@@ -294,6 +307,8 @@ class Jobs:
                 self._store.save_job(job.record)
             except InputError as error:
                 _LOG.warning("the state of the job %s is not on the disk: %s", job.record.id, error)
+                if job.record.state in ENDED:  # or other programs would see it at work
+                    self._unsaved[job.record.id] = job.record
         self._changed.notify_all()
 
     def _end(self, job: _Job, state: str, **update: Any) -> None:

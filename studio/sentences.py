@@ -34,3 +34,8 @@ def sentence_of(error: BaseException) -> str:
         f"Something went wrong inside the studio ({type(error).__name__}{': ' + said if said else ''}). "
         "What was finished is kept. Try again; the log has the details."
     )
+
+
+def sayable(text: str) -> str:
+    """A text that can be stored and shown: a folder's name can hold bytes that are no character."""
+    return text.encode(errors="backslashreplace").decode()

@@ -257,6 +257,38 @@ def test_a_disk_that_is_full_does_not_stop_the_work(jobs, store, monkeypatch):
     assert jobs.wait(jobs.submit("search", None, work), SOON).state == "done"
 
 
+def test_how_a_job_ended_is_noted_once_there_is_room_again(jobs, store, monkeypatch):
+    monkeypatch.setattr("studio.jobs._SAVE_EVERY", 0.01)
+    other, save, refused = Jobs(store), store.save_job, threading.Event()
+
+    def refuse(record):
+        refused.set()
+        raise InputError("The disk is full.")
+
+    def work(handle):
+        monkeypatch.setattr(store, "save_job", refuse)
+        raise InputError("The disk is full.")
+
+    job_id = jobs.submit("search", "p", work)
+    assert jobs.wait(job_id, SOON).state == "failed"
+    assert refused.is_set()
+    assert other.active("p").id == job_id
+    monkeypatch.setattr(store, "save_job", save)
+    assert other.wait(job_id, SOON).state == "failed"
+    assert other.active("p") is None
+    other.close()
+
+
+def test_words_that_are_no_characters_do_not_end_the_queue(jobs, store):
+    def work(handle):
+        handle.report(1, 2, "Reading /films/\udcfc")
+        raise InputError("The disk with /films/\udcfc is full.")
+
+    job_id = jobs.submit("search", None, work)
+    assert jobs.wait(jobs.submit("search", None, nothing), SOON).state == "done"
+    assert jobs.view(job_id).error == store.load_job(job_id).error == "The disk with /films/\\udcfc is full."
+
+
 def test_an_unknown_job_is_an_input_error(jobs):
     for ask in (jobs.view, jobs.cancel, jobs.wait, lambda job_id: next(jobs.follow(job_id))):
         with pytest.raises(InputError, match="not known"):
