@@ -1,10 +1,11 @@
 """Every option of the studio, once: from the environment (`STUDIO_...`) or the command line."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from studio.errors import InputError
@@ -42,7 +43,7 @@ class Settings(BaseSettings):
             `AutoencoderTiny` weights, or safetensors files of TAEHV weights.
     """
 
-    model_config = SettingsConfigDict(env_prefix="STUDIO_", env_file=None)
+    model_config = SettingsConfigDict(env_prefix="STUDIO_", env_file=None, env_ignore_empty=True)
 
     data_dir: Path = Path("var/studio")
     host: str = "127.0.0.1"
@@ -65,6 +66,26 @@ class Settings(BaseSettings):
     sources: dict[str, str] = Field(default_factory=dict)
     networks: dict[str, str | dict[str, str]] = Field(default_factory=dict)
     tiny_decoders: dict[str, str] = Field(default_factory=dict)
+
+    @field_validator("data_dir", "lora_dir")
+    @classmethod
+    def _at_home(cls, folder: Path) -> Path:
+        return _from_home(folder)
+
+    @field_validator("sources")
+    @classmethod
+    def _all_at_home(cls, sources: dict[str, str]) -> dict[str, str]:
+        return {
+            name: str(_from_home(Path(source))) if source.startswith("~") else source
+            for name, source in sources.items()
+        }
+
+
+def _from_home(path: Path) -> Path:
+    """No shell looks at what a container or a service is given, nor at `--data=~/films`."""
+    with suppress(RuntimeError):  # nobody is called so
+        return path.expanduser()
+    return path
 
 
 def read_settings(**given: Any) -> Settings:

@@ -15,6 +15,23 @@ def test_options_come_from_the_environment(monkeypatch):
     assert (Settings().data_dir, Settings().port) == (Path("/somewhere"), 7861)
 
 
+def test_a_variable_that_is_empty_is_as_if_it_were_not_there(monkeypatch):
+    for name in ("DATA_DIR", "PORT", "DEVICE", "SHARED", "SOURCES"):
+        monkeypatch.setenv(f"STUDIO_{name}", "")
+    assert read_settings(shared=False) == Settings.model_construct(shared=False)
+
+
+def test_folders_can_be_named_from_home(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/fox")
+    monkeypatch.setenv("STUDIO_DATA_DIR", "~/films")
+    monkeypatch.setenv("STUDIO_SOURCES", '{"svd": "~/svd", "ltx": "someone/ltx"}')
+    settings = read_settings(lora_dir="~/loras")
+    assert read_settings(data_dir="~nobody-of-that-name/x").data_dir == Path("~nobody-of-that-name/x")
+    assert settings.data_dir == Path("/home/fox/films")
+    assert settings.lora_dir == Path("/home/fox/loras")
+    assert settings.sources == {"svd": "/home/fox/svd", "ltx": "someone/ltx"}
+
+
 def test_the_command_line_wins_over_the_environment(monkeypatch):
     monkeypatch.setenv("STUDIO_MODEL", "other")
     assert Settings(model="pocket").model == "pocket"
