@@ -49,7 +49,7 @@ def write_bundle(
     """
     urls = [f"media/segment_{index:02}.mp4" for index in range(1, len(clips) + 1)]
     content = json.dumps(timeline(title, segments, urls), indent=2, ensure_ascii=False)
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED, strict_timestamps=False) as archive:
         for name, text in {"content.otio": content, "version.txt": BUNDLE_VERSION, **files}.items():
             archive.writestr(name, text)
         for clip, url in zip(clips, urls, strict=True):

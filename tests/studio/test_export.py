@@ -95,6 +95,14 @@ def test_the_bundle_for_editing_programs_holds_every_clip_untouched_and_in_order
             assert inside == store.media_path(project.id, segment.clip).read_bytes()
 
 
+def test_a_clip_on_a_disk_that_keeps_no_times_goes_into_the_bundle(store):
+    project = samples.project_with_clips(store, 1)
+    clip = store.media_path(project.id, project.branch()[0].clip)
+    os.utime(clip, (0, 0))  # a zip knows no time before 1980
+    with zipfile.ZipFile(export.export(project, store, "otioz")) as archive:
+        assert archive.read("media/segment_01.mp4") == clip.read_bytes()
+
+
 def test_editing_programs_read_the_length_of_the_film(store, tmp_path):
     opentimelineio = pytest.importorskip("opentimelineio")
     project = samples.project_with_clips(store, 3)
