@@ -219,6 +219,14 @@ def test_readers_see_whole_projects_while_a_writer_writes(store):
     assert len(seen) > 1
 
 
+def test_a_database_that_another_program_is_just_making_is_waited_for(tmp_path):
+    other = sqlite3.connect(tmp_path / "studio.db", isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    threading.Timer(0.3, other.commit).start()
+    assert Store(tmp_path).list() == []
+    other.close()
+
+
 def test_the_database_keeps_a_write_ahead_log(store):
     with sqlite3.connect(store.data_dir / "studio.db") as connection:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
