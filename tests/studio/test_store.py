@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import event
 
 from studio.errors import InputError
-from studio.store import JobRecord, Store
+from studio.store import JobRecord, Store, database
 from studio.timeline import Project, now, with_gallery, with_head, with_segment
 from tests.studio import samples
 
@@ -219,12 +219,19 @@ def test_readers_see_whole_projects_while_a_writer_writes(store):
     assert len(seen) > 1
 
 
-def test_a_database_that_another_program_is_just_making_is_waited_for(tmp_path):
-    other = sqlite3.connect(tmp_path / "studio.db", isolation_level=None, check_same_thread=False)
-    other.execute("BEGIN IMMEDIATE")
-    threading.Timer(0.3, other.commit).start()
-    assert Store(tmp_path).list() == []
-    other.close()
+def test_another_program_that_begins_on_the_same_folder_is_waited_for(store):
+    class Begun:
+        locked, logs = 2, []
+
+        def execute(self, statement):
+            if self.locked:
+                self.locked -= 1
+                raise sqlite3.OperationalError("database is locked")
+            self.logs.append(statement)
+
+    begun = Begun()
+    database._log_ahead(begun)
+    assert begun.logs == ["PRAGMA journal_mode = WAL"]
 
 
 def test_the_database_keeps_a_write_ahead_log(store):
