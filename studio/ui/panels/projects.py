@@ -47,12 +47,11 @@ def bind(page: "Page") -> None:
 
     def remove(where: dict[str, Any], prompt: str, event: gr.EventData) -> dict[Any, Any]:
         project_id = str(event._data.get("id", ""))
-        kept = elsewhere(where) if where.get("project") == project_id else where
         try:
             page.delete(where, project_id)
         except InputError as problem:
-            return page.draw(kept, prompt, str(problem))
-        return page.draw(kept, prompt)
+            return page.draw(where, prompt, str(problem))
+        return page.draw(elsewhere(where) if where.get("project") == project_id else where, prompt)
 
     def rename(where: dict[str, Any], prompt: str, title: str) -> dict[Any, Any]:
         project_id = str(where.get("project") or "")

@@ -105,6 +105,24 @@ def test_only_who_began_a_project_deletes_its_endings(page, studio, events, monk
     assert deleted == [(project, "ending")]
 
 
+def test_who_may_not_delete_the_open_project_stays_there(page, studio, events, monkeypatch):
+    def refuse(project_id):
+        raise InputError("Another program runs that job. Cancel it there.")
+
+    project = studio.create_project().id
+    monkeypatch.setattr(studio, "delete_project", refuse)
+    told = events["remove"]({"project": project}, "", SimpleNamespace(_data={"id": project}))
+    assert told[page.notice]["sentence"] == "Another program runs that job. Cancel it there."
+    assert told[page.where]["project"] == project
+
+
+def test_a_project_that_was_deleted_in_another_tab_is_left(page, studio, events):
+    project = studio.create_project().id
+    studio.delete_project(project)
+    told = events["remove"]({"project": project, "head": ""}, "", SimpleNamespace(_data={"id": project}))
+    assert not told[page.where].get("project")
+
+
 def test_alone_any_browser_deletes_all(page, studio):
     page.delete({"visitor": "b"}, begun_by(page, "a"))
     assert studio.projects() == []
