@@ -57,7 +57,8 @@ def bind(page: "Page") -> None:
         project_id = str(where.get("project") or "")
         kept = page.studio.project(project_id).title if project_id else ""
         if title.strip() in ("", kept):
-            return {page.title: gr.update(value=kept)}
+            # with the place: without it an answer that comes late would name the next project after this one
+            return {**page.keep_up(where, prompt), page.title: gr.update(value=kept)}
         if not project_id:  # a film that begins with its name
             return page.after(where, prompt, lambda at: {"project": named(at, title)})
         try:

@@ -105,6 +105,14 @@ def test_only_who_began_a_project_deletes_its_endings(page, studio, events, monk
     assert deleted == [(project, "ending")]
 
 
+def test_a_title_that_was_only_looked_at_says_whose_it_is(page, studio, events):
+    """By its place the browser knows an answer that comes when the next project is open already."""
+    where = page.draw({"project": studio.create_project("Beech").id}, "")[page.where]
+    told = events["rename"](where, "", "Beech")
+    assert told[page.title]["value"] == "Beech"
+    assert told[page.where]["project"] == where["project"]
+
+
 def test_who_may_not_delete_the_open_project_stays_there(page, studio, events, monkeypatch):
     def refuse(project_id):
         raise InputError("Another program runs that job. Cancel it there.")
