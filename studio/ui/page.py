@@ -168,7 +168,8 @@ class Page(layout.Parts):
         if seen.where.get("head", "") != (where.get("head") or ""):
             # the lines that wait begin as it was chosen
             shown: dict[str, Any] = {"visible": bool(seen.where.get("head") or left)}
-            changes[self.composer.cut] = gr.update(**shown if left else {**shown, "value": False})
+            waits = seen.gallery is not None and seen.gallery.request.cut
+            changes[self.composer.cut] = gr.update(**shown if left else {**shown, "value": waits})
         if seen.project is not None:
             settings = {} if where.get("settled") == seen.project.id else self.settings_of(seen.project)
             changes |= settings

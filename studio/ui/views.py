@@ -156,12 +156,14 @@ def first_frame_view(seen: Look) -> View:
 
 
 def given_views(seen: Look) -> tuple[View, View]:
-    """The image that a film begins with and the one that its first chunk is led to, while candidates wait."""
+    """The images that a chunk begins with and is led to, while its candidates wait or after it was undone."""
     gallery, drawn = seen.gallery, first_frame_view(seen)
-    if gallery is None or seen.where.get("head") or gallery.parent is not None:
+    if gallery is None or (gallery.parent or "") != seen.where.get("head", ""):
         return drawn, {}
     name, last = gallery.request.guide, gallery.request.last_image
     guide = drawn if name in (None, drawn.get("name")) else image_view(seen, name)
+    if guide and gallery.request.guide_prompt is not None:
+        guide = {**guide, "drawn": gallery.request.guide_prompt}
     return guide, {**image_view(seen, last), "last": True} if last else {}
 
 

@@ -7,6 +7,7 @@ import gradio as gr
 from studio.ui.live import panel
 
 if TYPE_CHECKING:
+    from studio.timeline import ChunkRequest
     from studio.ui.page import Page
 
 
@@ -19,7 +20,11 @@ def bind(page: "Page") -> None:
     """Undo, carry on from a chunk of this or another ending, and delete an ending."""
 
     def undo(where: dict[str, Any], prompt: str) -> dict[Any, Any]:
-        return page.after(where, prompt, lambda at: page.studio.undo(at["project"]))
+        project = page.studio.project(str(where.get("project") or ""))
+        drawn = page.after(where, prompt, lambda at: page.studio.undo(at["project"]))
+        if project.head is None or drawn[page.where].get("head") == project.head:
+            return drawn
+        return {**drawn, **asked_again(page, drawn, project.segment(project.head).request, prompt)}
 
     def restart(where: dict[str, Any], prompt: str, event: gr.EventData) -> dict[Any, Any]:
         chosen = str(event._data.get("id", ""))
@@ -37,3 +42,14 @@ def bind(page: "Page") -> None:
     page.listen(page.timeline.discard, discard)
     page.listen(page.timeline.undo, undo)
     page.listen(page.timeline.restart, restart)
+
+
+def asked_again(page: "Page", drawn: dict[Any, Any], undone: "ChunkRequest", prompt: str) -> dict[Any, Any]:
+    """Updates that put back the cut of a chunk that was undone and its words, if the box holds none."""
+    composer, again = page.composer, dict[Any, Any]()
+    if undone.cut:
+        again[composer.cut] = gr.update(value=True, visible=True)
+    if undone.prompt and not prompt.strip():
+        again[composer.prompt] = {**drawn.get(composer.prompt, gr.update()), "value": undone.prompt}
+        again[page.where] = {**drawn[page.where], "left": undone.prompt}
+    return again

@@ -209,6 +209,18 @@ def test_undo_brings_the_images_of_a_first_chunk_back(page, studio, events, wait
     assert images(page, undone) == [request.guide, request.last_image]
 
 
+@pytest.mark.parametrize(("box", "again"), [("", "a boat"), ("it snows", None)])
+def test_undo_brings_back_what_a_new_shot_was_made_from(page, studio, events, request_, picture, box, again):
+    project, first = studio.create_project(), samples.segment()
+    given = {"prompt": "a boat", "cut": True, "guide": studio.add_guide(project.id, picture)}
+    shot = samples.segment(first.id, request=request_.model_copy(update=given))
+    studio.store.save(with_segment(with_segment(project, first), shot))
+    undone = events["undo"](page.draw({"project": project.id}, "")[page.where], box)
+    assert undone[page.composer.prompt].get("value") == undone[page.where].get("left") == again
+    assert undone[page.composer.cut]["value"] is True
+    assert images(page, undone) == [given["guide"], None]
+
+
 def test_the_first_answer_keeps_who_asks_and_what_was_given_before_it_came(studio):
     blocks = build(studio)
     arrive = next(each.fn for each in blocks.fns.values() if each.name == "arrive")
