@@ -166,7 +166,7 @@ class Page(layout.Parts):
             changes[self.composer.prompt] = gr.update(value=left, **self.words(seen))
             held["left"] = left
         if seen.where.get("head", "") != (where.get("head") or ""):
-            # the lines that wait begin as it was chosen
+            # the lines that wait begin as it was chosen, and so does what candidates wait for
             shown: dict[str, Any] = {"visible": bool(seen.where.get("head") or left)}
             waits = seen.gallery is not None and seen.gallery.request.cut
             changes[self.composer.cut] = gr.update(**shown if left else {**shown, "value": waits})
@@ -289,7 +289,9 @@ def build(studio: Studio) -> gr.Blocks:
             there = {**drawn[page.where], "arrived": True, "turn": 0}
             if not project_id:  # an image may have been given by now
                 del drawn[page.composer.guide], drawn[page.composer.ending]
-            return {**drawn, **recalled(page, memory, drawn[page.where]), page.where: there}
+            drawn = {**drawn, **recalled(page, memory, drawn[page.where]), page.where: there}
+            offered = page.composer.offered(studio.cards(), studio.worker.is_here, studio.worker.loras())
+            return {**drawn, **{part: {**offered[part], **drawn.get(part, {})} for part in offered}}
 
         how: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
         blocks.load(arrive, [page.where, page.known, page.memory], page.drawn(), js=sent_first(), **how)

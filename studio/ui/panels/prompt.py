@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from studio.timeline import ChunkRequest
+from studio.ui.choices import limits, models
 from studio.ui.live import panel
 from studio.ui.panels import advanced, shot
 
@@ -110,6 +111,13 @@ class Composer:
             updates[self.loras] = gr.update(value=loras, visible=True)
         return {**updates, self.end_upload: gr.update(visible=card.takes_last_image)}
 
+    def offered(
+        self, cards: list["ModelCard"], here: Callable[[str], bool], lora_files: list[str]
+    ) -> dict[Any, Any]:
+        """Updates that offer what is on this machine by now: models and LoRA files come while it is open."""
+        loras = gr.update(choices=lora_files, visible=bool(lora_files))
+        return {self.model: gr.update(choices=models(cards, here)), self.loras: loras}
+
     def typed(self) -> list[Any]:
         """The events after which what was typed may be refused, or not any more."""
         return [self.prompt.blur, self.negative.blur, self.seed.change, self.loras.change]
@@ -127,25 +135,6 @@ class Composer:
             self.least_likeness,
         )
         return [each for each in self.choices() if each not in free]
-
-
-def limits(card: "ModelCard") -> dict[str, dict[str, Any]]:
-    """Range and default of every slider, from a model's card."""
-    side = {"minimum": card.size_multiple, "maximum": card.max_side, "step": card.size_multiple}
-    stride, offset = card.frame_stride, card.frame_offset
-    return {
-        "preview_steps": {"minimum": 1, "maximum": card.max_steps, "step": 1, "value": card.preview_steps},
-        "steps": {"minimum": 1, "maximum": card.max_steps, "step": 1, "value": card.num_inference_steps},
-        "guidance": {"minimum": 1, "maximum": 15, "step": 0.5, "value": card.guidance_scale},
-        "width": {**side, "value": card.width},
-        "height": {**side, "value": card.height},
-        "frames": {
-            "minimum": stride + offset,
-            "maximum": card.max_frames,
-            "step": stride,
-            "value": card.num_frames,
-        },
-    }
 
 
 def build(
@@ -168,9 +157,10 @@ def build(
     hint = panel("hint")
     with gr.Group(elem_classes="fields"):
         model = gr.Dropdown(
-            [(each.title + ("" if here(each.name) else " (download first)"), each.name) for each in cards],
+            models(cards, here),
             value=card.name,
             label="Model",
+            elem_id="model",
         )
         candidates = gr.Slider(1, 8, 4, step=1, label="Candidates", elem_id="candidates")
         preview_steps = gr.Slider(

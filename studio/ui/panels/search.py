@@ -13,8 +13,8 @@ from studio.costs import of_press, reading_words
 from studio.errors import InputError
 from studio.timeline import ChunkRequest
 from studio.ui import views
+from studio.ui.choices import limits
 from studio.ui.memory import remembered
-from studio.ui.panels.prompt import limits
 
 if TYPE_CHECKING:
     from studio.ui.page import Page

@@ -209,6 +209,17 @@ def test_undo_brings_the_images_of_a_first_chunk_back(page, studio, events, wait
     assert images(page, undone) == [request.guide, request.last_image]
 
 
+def test_who_opens_the_page_is_offered_what_came_to_this_machine_since_it_started(studio, monkeypatch):
+    blocks = build(studio)
+    monkeypatch.setattr(studio.worker, "is_here", lambda model: True)
+    monkeypatch.setattr(studio.worker, "loras", lambda: ["grain"])
+    arrive = next(each.fn for each in blocks.fns.values() if each.name == "arrive")
+    drawn = arrive({}, "", {}, SimpleNamespace(query_params={}))
+    offered = {part.elem_id: value for part, value in drawn.items() if part.elem_id in ("model", "loras")}
+    assert (offered["loras"]["choices"], offered["loras"]["visible"]) == (["grain"], True)
+    assert not any("download" in title for title, _ in offered["model"]["choices"])
+
+
 @pytest.mark.parametrize(("box", "again"), [("", "a boat"), ("it snows", None)])
 def test_undo_brings_back_what_a_new_shot_was_made_from(page, studio, events, request_, picture, box, again):
     project, first = studio.create_project(), samples.segment()
