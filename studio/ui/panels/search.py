@@ -11,13 +11,15 @@ from studio.autopilot import scenes
 from studio.checks import check_typed, draws_first_frame, read_lora
 from studio.costs import of_press, reading_words
 from studio.errors import InputError
-from studio.timeline import ChunkRequest
+from studio.timeline import ChunkRequest, Project
 from studio.ui import views
 from studio.ui.choices import limits
 from studio.ui.memory import remembered
 
 if TYPE_CHECKING:
     from studio.ui.page import Page
+
+UNNAMED = Project().title
 
 
 def request(values: tuple[Any, ...], seed: int = 0) -> ChunkRequest:
@@ -178,8 +180,12 @@ def started(page: "Page", where: dict[str, Any], title: str, start: Callable[[st
     Raises:
         InputError: if it cannot be started; a project made for it is gone again.
     """
-    with page.project(where, title.strip()[:60]) as project_id:
-        return {"project": project_id, "job": start(project_id), "settled": project_id}
+    title = title.strip()[:60]
+    with page.project(where, title) as project_id:
+        begun = {"project": project_id, "job": start(project_id), "settled": project_id}
+    if title and page.studio.project(project_id).title == UNNAMED:  # it began with an image
+        page.studio.rename_project(project_id, title)
+    return begun
 
 
 def prompt_before(page: "Page", project_id: str) -> str:

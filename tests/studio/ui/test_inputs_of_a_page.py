@@ -161,6 +161,13 @@ def test_what_is_set_while_the_first_candidates_are_made_is_left_alone(page, stu
     assert page.composer.guidance in page.draw(another_tab, "a fox")
 
 
+@pytest.mark.parametrize(("title", "called"), [("", "a fox"), ("My holiday", "My holiday")])
+def test_a_film_that_begins_with_an_image_is_called_after_its_first_words(page, studio, title, called):
+    at = {"project": studio.create_project(title).id}  # as an image that is given makes it
+    started(page, at, "a fox", lambda to: "job")
+    assert studio.project(at["project"]).title == called
+
+
 @pytest.fixture
 def told_beforehand(page):
     """What stands under the two buttons, of a search and of a film, for words in the prompt box."""
