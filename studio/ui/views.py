@@ -296,7 +296,7 @@ def job_view(job: JobView | None) -> View:
         "done": job.done,
         "total": job.total,
         "left": left,
-        "headline": HEADLINES.get(job.kind, "Working"),
+        "headline": "Waiting" if job.state == "queued" else HEADLINES.get(job.kind, "Working"),
     }
 
 

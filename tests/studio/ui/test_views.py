@@ -143,7 +143,8 @@ def test_candidates_stay_while_the_next_search_waits_for_its_turn() -> None:
     ("position", "words"), [(1, "Waiting for the work before it"), (4, "Waiting: 4 are before it")]
 )
 def test_whoever_waits_is_told_for_how_many(position: int, words: str) -> None:
-    assert views.job_view(job("search", state="queued", position=position))["message"] == words
+    view = views.job_view(job("search", state="queued", position=position))
+    assert (view["message"], view["headline"]) == (words, "Waiting")
 
 
 def test_a_gallery_waits_for_a_pick_after_the_search() -> None:
