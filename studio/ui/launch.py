@@ -1,6 +1,7 @@
 """Serving the page."""
 
 import os
+import socket
 from typing import Any
 
 from studio.errors import InputError
@@ -19,14 +20,17 @@ def launch(settings: Settings | None = None, *, open_browser: bool = False) -> N
         open_browser: show the page in a browser.
 
     Raises:
-        InputError: if there is no model of the name that is chosen at first, or the port is taken.
+        InputError: if there is no model of the name that is chosen at first, this machine has no such
+            address, or the port is taken.
     """
     settings = settings or read_settings()
+    host = "0.0.0.0" if "SPACE_ID" in os.environ else settings.host
+    check_host(host)
     with Studio(settings) as studio:
         studio.card(settings.model)
         try:
             build(studio).launch(
-                server_name="0.0.0.0" if "SPACE_ID" in os.environ else settings.host,
+                server_name=host,
                 server_port=settings.port,
                 inbrowser=open_browser,
                 **options(settings),
@@ -38,6 +42,32 @@ def launch(settings: Settings | None = None, *, open_browser: bool = False) -> N
                 f"The port {settings.port or 'from 7860 on'} is taken. Choose another with --port or "
                 "STUDIO_PORT."
             ) from error
+
+
+def check_host(host: str) -> None:
+    """Check that the page can listen at an address; Gradio would try a hundred ports for minutes first.
+
+    Raises:
+        InputError: if this machine has no such address.
+    """
+    try:
+        known = socket.getaddrinfo(host.strip("[]") or None, 0, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        known = []
+    if not any(_is_here(family, address) for family, _, _, _, address in known):
+        raise InputError(
+            f"{host} is no address of this machine. Set STUDIO_HOST or --host to 127.0.0.1 for this machine "
+            "alone, or to 0.0.0.0 for others too."
+        )
+
+
+def _is_here(family: int, address: Any) -> bool:
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.bind(address)
+    except OSError:
+        return False
+    return True
 
 
 def options(settings: Settings) -> dict[str, Any]:
