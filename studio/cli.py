@@ -8,6 +8,7 @@ A sentence on stderr and exit code 2 say that something asked for cannot be done
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -66,6 +67,8 @@ SUFFIXES = {".mp4": "mp4", ".webm": "webm", ".gif": "gif", ".zip": "frames", ".o
 
 def main() -> None:
     """Run the command line; `InputError` is one sentence on stderr and exit code 2."""
+    if isinstance(sys.stdout, TextIOWrapper):  # a film is not lost for a name that cannot be printed
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app()
     except InputError as error:

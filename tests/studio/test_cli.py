@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -92,6 +93,16 @@ def test_a_chosen_model_that_is_not_known_is_told_at_once(told, words):
     code, said = told(*words, STUDIO_MODEL="sora")
     assert code == 2
     assert "There is no model called 'sora'" in said
+
+
+def test_what_the_terminal_has_no_characters_for_is_written_all_the_same(tmp_path, monkeypatch):
+    Store(tmp_path).save(Project(title="A fox 🦊"))
+    monkeypatch.setattr(sys, "argv", ["studio", "projects", "--data", str(tmp_path)])
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding="ascii"))
+    with pytest.raises(SystemExit, match="0"):
+        main()
+    sys.stdout.flush()
+    assert b"A fox \\U0001f98a" in sys.stdout.buffer.getvalue()
 
 
 def test_a_taken_port_is_told(told):
