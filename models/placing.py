@@ -122,7 +122,9 @@ def _offload_layers(pipeline: Any, placement: Placement, disk: Path | None) -> A
     streams = placement.device.startswith("cuda")
     sparing = streams and short_of_memory(pipeline, this_machine().ram_gb)
     for name, part in pipeline.components.items():
-        if isinstance(part, torch.nn.Module):
+        if isinstance(part, torch.nn.Module) and _keeps_together(part):
+            part.to(placement.device)
+        elif isinstance(part, torch.nn.Module):
             on_disk = folder is not None and name in NETWORKS
             apply_group_offloading(
                 part,
@@ -135,6 +137,21 @@ def _offload_layers(pipeline: Any, placement: Placement, disk: Path | None) -> A
             if folder is not None and on_disk:
                 _keep_for_adapters(part, folder / name)
     return pipeline
+
+
+def _keeps_together(part: Any) -> bool:
+    """Whether a part, all of them small ones, has to be on the device as a whole.
+
+    torch's own attention (SigLIP) reads the weights of a layer that it does not call, so that nobody fetches
+    them; and of a decoder that its pipeline widens to 32 bits for a while (Stable Video Diffusion), the
+    layers would come back in 16.
+    """
+    import torch
+
+    if any(isinstance(module, torch.nn.MultiheadAttention) for module in part.modules()):
+        return True
+    widened = getattr(getattr(part, "config", None), "force_upcast", False)
+    return bool(widened and part.dtype == torch.float16)
 
 
 def _keep_for_adapters(network: Any, folder: Path) -> None:

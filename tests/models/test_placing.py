@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers import AutoencoderKLTemporalDecoder
+from transformers import SiglipVisionConfig, SiglipVisionModel
 
 from models.catalog import card
 from models.diffusers_run import DiffusersModel
@@ -75,6 +76,22 @@ def test_layers_that_wait_in_main_memory_are_not_copied_where_it_is_short(ram_gb
     monkeypatch.setattr("diffusers.hooks.apply_group_offloading", lambda part, **how: asked.append(how))
     place(tiny_wan(), Placement("cuda", "bfloat16", "", offload="group"))
     assert {how["low_cpu_mem_usage"] for how in asked} == {sparing}
+
+
+def test_parts_that_do_not_work_layer_by_layer_are_on_the_device_as_a_whole(monkeypatch):
+    """SigLIP's last attention reads weights past their layer; Stable Video Diffusion widens its decoder."""
+    vision = SiglipVisionConfig(hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=1)
+    parts = {
+        "image_encoder": SiglipVisionModel(vision),
+        "vae": AutoencoderKLTemporalDecoder(block_out_channels=(32,), layers_per_block=1).half(),
+        "text_encoder": torch.nn.Linear(2, 2),
+    }
+    by_layers = []
+    monkeypatch.setattr("diffusers.hooks.apply_group_offloading", lambda part, **_: by_layers.append(part))
+    place(SimpleNamespace(components=parts, **parts), Placement("meta", "float16", "", offload="group"))
+    assert by_layers == [parts["text_encoder"]]
+    where = {name: next(part.parameters()).device.type for name, part in parts.items()}
+    assert where == {"image_encoder": "meta", "vae": "meta", "text_encoder": "cpu"}
 
 
 @pytest.mark.parametrize("name", ["wan2.2-t2v-a14b", "ltx-0.9.5"])
