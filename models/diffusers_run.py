@@ -273,7 +273,7 @@ class DiffusersModel(VideoModel):
         machine = placement.this_machine(device)
         where = placement.choose(wanted, machine, device, rounded=bool(networks))
         if source is None and download.on_hub(card):
-            placement.check_memory(wanted, where, machine, device)
+            placement.check_memory(wanted, where, machine, device, rounded=bool(networks))
             source = download.fetch(card, tell, without=networks)
         dtype, pipeline_class = getattr(torch, where.dtype), kind.pipeline_class(card)
         if where.cache and not takes_cache(pipeline_class):

@@ -168,7 +168,8 @@ def _fit(
     """How a model is made to fit the CUDA device, its network stored as it was set by hand, and why."""
     free, kept = machine.cuda_memory_gb or 0.0, storage or "full"
     wide = 2.0 if dtype == "float32" and card.memory_gb > 4 else 1.0  # cards count 16 bits a weight
-    full, network = (card.parameters_b * 1e9 / 2**30 * each for each in (2 * wide, BYTES.get(kept, 2 * wide)))
+    narrow = 2.0 if rounded else BYTES.get(kept, 2 * wide)  # cards count what was rounded as 16 bits too
+    full, network = (card.parameters_b * 1e9 / 2**30 * each for each in (2 * wide, narrow))
     whole = card.memory_gb * wide - (full - network) * card.networks
     other = min(max(whole - network * card.networks, 0.0), card.text_encoder_gb * wide)
     largest, halved = max(network, other), max(network / 2, other)
@@ -186,7 +187,12 @@ def _fit(
 
 
 def check_memory(
-    card: ModelCard, placement: Placement, machine: Machine, wishes: Wishes | str | None
+    card: ModelCard,
+    placement: Placement,
+    machine: Machine,
+    wishes: Wishes | str | None,
+    *,
+    rounded: bool = False,
 ) -> None:
     """Check that main memory holds a large model that runs on the CPU, before it is downloaded.
 
@@ -195,6 +201,7 @@ def check_memory(
         placement: the choice for it.
         machine: what there is.
         wishes: what was set by hand; who asked for the CPU gets it.
+        rounded: as in `choose`.
 
     Raises:
         InputError: if it holds less than two thirds of it.
@@ -202,7 +209,8 @@ def check_memory(
     asked = wishes if isinstance(wishes, str) or wishes is None else wishes.device
     if placement.device != "cpu" or asked == "cpu" or card.memory_gb <= 4:
         return
-    saved = card.networks * card.parameters_b * 1e9 / 2**30 * (4 - BYTES.get(placement.storage, 4))
+    narrow = 2.0 if rounded else BYTES.get(placement.storage, 4.0)
+    saved = card.networks * card.parameters_b * 1e9 / 2**30 * (4 - narrow)
     needed = card.memory_gb * 2 - saved  # a card counts 16 bits a weight, a CPU takes 32
     if machine.ram_gb < needed * 2 / 3:
         raise InputError(

@@ -155,6 +155,18 @@ def test_files_of_two_networks_take_turns_on_a_device_that_holds_one(tmp_path: P
     assert placement.choose(with_networks(card, files), machine, rounded=True).offload != "model"
 
 
+def test_a_file_takes_no_more_memory_where_the_other_parts_are_calculated_in_32_bits(tmp_path: Path) -> None:
+    file = tmp_path / "network.gguf"
+    file.write_bytes(b"GGUF")
+    os.truncate(file, 13 * 2**30)  # sparse
+    card = with_networks(CARDS["ltx-0.9.7"], {"transformer": file})
+    without_bfloat16 = Machine(31.0, bfloat16=False, ram_gb=128)
+    assert placement.choose(card, without_bfloat16, rounded=True).offload == "model"
+    on_the_cpu = placement.Placement("cpu", "float32", "It runs on the CPU.")
+    ram = Machine(ram_gb=33.0)  # two thirds of 13 GiB and of twice the other parts are 32.4
+    placement.check_memory(card, on_the_cpu, ram, None, rounded=True)
+
+
 def test_rounded_weights_are_not_rounded_again() -> None:
     card = dataclasses.replace(CARDS["wan2.1-t2v-14b"], parameters_b=9.0)
     machine = Machine(18.0, True, 64.0)

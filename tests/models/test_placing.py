@@ -80,9 +80,9 @@ def test_layers_that_wait_in_main_memory_are_not_copied_where_it_is_short(ram_gb
 
 def test_parts_that_do_not_work_layer_by_layer_are_on_the_device_as_a_whole(monkeypatch):
     """SigLIP's last attention reads weights past their layer; Stable Video Diffusion widens its decoder."""
-    vision = SiglipVisionConfig(hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=1)
+    vision = {"hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1}
     parts = {
-        "image_encoder": SiglipVisionModel(vision),
+        "image_encoder": SiglipVisionModel(SiglipVisionConfig(**vision)),
         "vae": AutoencoderKLTemporalDecoder(block_out_channels=(32,), layers_per_block=1).half(),
         "text_encoder": torch.nn.Linear(2, 2),
     }
