@@ -19,6 +19,8 @@ DECODER = 12.0
 """GiB beside a large model's weights below which its decoder takes tiles."""
 BYTES: dict[Storage, float] = {"float8": 1.0, "int8": 1.0, "nf4": 0.5}
 """Of a weight of the network, in the ways of storage that narrow it."""
+ROUNDED: tuple[Storage, ...] = ("int8", "nf4")
+"""Ways of storage whose layers no file on disk can hold."""
 LAYERS = 6.0
 """GiB that is enough where only a few layers at a time are on the device."""
 
@@ -97,13 +99,17 @@ def choose(
         rounded: whether the network's weights are rounded in their file, so that they stay as they are.
 
     Raises:
-        InputError: if CUDA was asked for and there is none, a wish needs a CUDA device, or rounded weights
-            were to be rounded again.
+        InputError: if CUDA was asked for and there is none, a wish needs a CUDA device, two wishes do not go
+            together, or rounded weights were to be rounded again.
     """
     wishes = Wishes(device=wishes) if isinstance(wishes, str) else wishes or Wishes()
     if rounded and wishes.storage not in (None, "full"):
         raise InputError(
             f"The weights of {card.title} come rounded from a GGUF file. Leave storage out, or the file."
+        )
+    if wishes.offload == "disk" and wishes.storage in ROUNDED:
+        raise InputError(
+            "Layers in int8 or nf4 cannot lie on disk. Set offload to group, or storage to float8."
         )
     cuda, reason = _device(card, machine, wishes)
     if not cuda:
@@ -115,7 +121,7 @@ def choose(
             raise InputError(
                 "Offloading needs a CUDA device. Set offload to none, or choose the device cuda."
             )
-        tiling = bool(wishes.tiling)
+        tiling = card.tiling if wishes.tiling is None else wishes.tiling
         return Placement(wishes.device or "cpu", "float32", reason, "none", wishes.storage or "full",
                          wishes.attention, tiling, wishes.cache or 0.0)  # fmt: skip
     dtype = _dtype(card, machine)
@@ -176,7 +182,7 @@ def _fit(
     if free >= whole:
         return "none", kept, "all of it on the device"
     lacking = f"because it needs about {whole:.0f} GiB and {free:.0f} GiB are free"
-    if machine.ram_gb < whole * 0.8 and kept in ("full", "float8"):  # rounded layers cannot lie on disk
+    if machine.ram_gb < whole * 0.8 and kept not in ROUNDED:
         ram = f"{machine.ram_gb:.0f} GiB of main memory"
         return "disk", kept, f"a few layers at a time and the rest on disk, {lacking}, with {ram}"
     if free >= largest + ACTIVATIONS:

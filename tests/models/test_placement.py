@@ -97,7 +97,8 @@ def test_a_decoder_that_needs_tiles_has_them_on_a_large_device_too():
 
 @pytest.mark.parametrize("name", ["cogvideox-2b", "cogvideox1.5-5b-i2v", "ltx-2"])
 def test_models_whose_decoder_outgrows_their_weights_have_tiles_everywhere(name):
-    assert choose(card(name), Machine(200, bfloat16=True)).tiling
+    for machine in (Machine(200, bfloat16=True), Machine()):
+        assert choose(card(name), machine).tiling
 
 
 @pytest.mark.parametrize(
@@ -135,6 +136,12 @@ def test_files_that_a_container_has_read_take_no_room(tmp_path):
 
 def test_what_main_memory_does_not_hold_goes_to_disk():
     assert choose(HUGE, Machine(24, bfloat16=True, ram_gb=16)).offload == "disk"
+
+
+@pytest.mark.parametrize("storage", ["int8", "nf4"])
+def test_rounded_layers_on_disk_are_refused_before_anything_is_downloaded(storage):
+    with pytest.raises(InputError, match="cannot lie on disk"):
+        choose(HUGE, Machine(24, bfloat16=True, ram_gb=16), Wishes(offload="disk", storage=storage))
 
 
 def test_what_is_set_by_hand_stands():
