@@ -127,6 +127,8 @@ def choose(
     dtype = _dtype(card, machine)
     offload, storage, how = _fit(card, machine, dtype, wishes.storage, rounded=rounded)
     if wishes.offload or wishes.storage:
+        if wishes.offload not in (None, "model"):
+            storage = wishes.storage or "full"  # narrow weights were chosen for one part at a time only
         offload, how = wishes.offload or offload, "as it was set by hand"
     room = (machine.cuda_memory_gb or 0.0) - card.memory_gb
     tight = card.tiling or offload != "none" or (card.memory_gb > 4 and room < DECODER)

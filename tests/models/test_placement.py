@@ -138,6 +138,12 @@ def test_what_main_memory_does_not_hold_goes_to_disk():
     assert choose(HUGE, Machine(24, bfloat16=True, ram_gb=16)).offload == "disk"
 
 
+def test_a_few_layers_at_a_time_that_are_set_by_hand_are_not_rounded():
+    machine = Machine(24, bfloat16=True)
+    assert choose(HUGE, machine).storage == "float8"
+    assert choose(HUGE, machine, Wishes(offload="group")).storage == "full"
+
+
 @pytest.mark.parametrize("storage", ["int8", "nf4"])
 def test_rounded_layers_on_disk_are_refused_before_anything_is_downloaded(storage):
     with pytest.raises(InputError, match="cannot lie on disk"):
