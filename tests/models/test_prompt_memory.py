@@ -65,7 +65,7 @@ def test_large_embeds_are_forgotten_sooner_but_the_last_ones_stay(pipeline: Enco
 def test_what_is_no_plain_value_is_not_remembered(pipeline: Encoder) -> None:
     with PromptMemory(pipeline).used():
         for _ in range(2):
-            pipeline.encode_prompt("a fox", device=[1])
+            pipeline.encode_prompt("a fox", device=[object()])
     assert pipeline.asked == ["a fox", "a fox"]
 
 

@@ -69,3 +69,11 @@ def test_the_image_does_not_move(sana, begin, picture):
 def test_the_size_is_not_swapped_for_one_of_a_table(sana, begin):
     clip = begin(sana, sana.encode("a fox", height=32, width=64)).finish()
     assert clip.frames.shape[1:3] == (32, 64)
+
+
+def test_the_same_words_are_encoded_once(sana, watch):
+    """Though the authors' instruction before them is a list of lines."""
+    calls = watch(sana._pipeline.text_encoder)
+    for _ in range(2):
+        sana.encode("a fox on a hill", negative_prompt="snow on a hill")
+    assert len(calls) == 2
