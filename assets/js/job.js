@@ -18,7 +18,7 @@ const draw = () => {
   if (id !== seen) { seen = id; stop.disabled = false; }
   box.hidden = id === null;
   document.body.classList.toggle("working", id !== null);
-  if (headline !== told) { told = headline; say(aloud, headline || "Done"); }
+  if (headline !== told) { told = headline; say(aloud, headline || "The work has ended"); }
   document.title = id === null ? name : `${total ? `${Math.floor((100 * done) / total)} % · ` : ""}${name}`;
   say(words, message);
   say(left, remaining);

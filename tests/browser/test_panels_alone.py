@@ -170,3 +170,16 @@ def test_the_space_key_plays_the_film_unless_it_is_typed(panel) -> None:
     page.locator("#prompt textarea").press("Space")
     assert page.evaluate("window.plays") == 1
     expect(page.locator("#prompt textarea")).to_have_value(" ")
+
+
+def test_work_that_ends_is_not_said_to_be_done(panel) -> None:
+    """It may have been stopped, or have failed; who cannot see it is told that in its own sentence."""
+    page = panel("job", {"id": "a", "headline": "Searching", "message": "Candidate 1 of 4"})
+    show(page, {"id": None})
+    expect(page.get_by_role("status")).to_have_text("The work has ended")
+
+
+@pytest.mark.parametrize(("wrong", "live"), [(True, "polite"), (False, "off")])
+def test_a_refusal_under_the_button_is_read_aloud_and_a_price_is_not(panel, wrong: bool, live: str) -> None:
+    page = panel("hint", {"sentence": "The seed is no whole number.", "wrong": wrong})
+    expect(page.locator(".hint")).to_have_attribute("aria-live", live)
