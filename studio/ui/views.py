@@ -213,6 +213,10 @@ def facts(segment: Segment) -> list[tuple[str, str]]:
     ]
     if request.cut:
         known.insert(0, ("Begins", "a new shot"))
+    if request.loras:
+        known.append(("LoRA", ", ".join(f"{each.name} ({each.weight:g})" for each in request.loras)))
+    if request.negative_prompt:
+        known.append(("Keeps away from", request.negative_prompt))
     if segment.seconds_taken:
         known.append(("Took", duration(segment.seconds_taken)))
     return known + [

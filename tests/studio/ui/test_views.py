@@ -13,6 +13,7 @@ from studio.timeline import (
     Candidate,
     ChunkRequest,
     Gallery,
+    LoraChoice,
     Project,
     Segment,
     now,
@@ -97,6 +98,13 @@ def test_a_candidate_that_could_not_be_judged_says_why_in_place_of_its_scores() 
 def test_a_person_reads_likeness_for_the_score_against_the_guide_frame() -> None:
     assert views.scores({"guide": 0.5}, {"guide": 0.5})[0]["name"] == "likeness"
     assert ("Likeness", "0.91") in views.facts(segment("a fox"))
+
+
+def test_a_chunk_tells_its_loras_and_what_it_keeps_away_from() -> None:
+    chunk = segment("a fox")
+    more = {"loras": (LoraChoice(name="ink", weight=0.8),), "negative_prompt": "snow"}
+    told = views.facts(chunk.model_copy(update={"request": chunk.request.model_copy(update=more)}))
+    assert set(told) - set(views.facts(chunk)) == {("LoRA", "ink (0.8)"), ("Keeps away from", "snow")}
 
 
 @pytest.mark.parametrize(
