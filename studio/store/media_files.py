@@ -60,7 +60,10 @@ class MediaFiles:
         """
         path = self.folder(project_id) / name
         if _MEDIA_NAME.fullmatch(name) is None or not path.is_file():
-            raise InputError("That file is not part of this project. Reload the page.")
+            raise InputError(
+                "That file is not part of this project. Reload the page; if that does not help, the data "
+                "folder has lost it, and an exported film restores the project."
+            )
         return path
 
     def write(

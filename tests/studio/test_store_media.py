@@ -181,3 +181,10 @@ def test_a_project_that_could_not_be_completed_leaves_no_files(store):
     store.write_media("half", ".mp4", write("x"))
     store.remove_unsaved("half")
     assert not store.media_dir("half").exists()
+
+
+def test_who_misses_a_file_is_told_what_brings_it_back(store):
+    name = store.write_media("p", ".txt", write("x"))
+    store.media_path("p", name).unlink()
+    with pytest.raises(InputError, match="an exported film restores the project"):
+        store.media_path("p", name)
