@@ -53,7 +53,7 @@ class DistillationSettings(GeneratorSettings):
     ema: float = 0.99
     steps: int = 8
     teacher_steps: int = 2
-    guidance: float = 3.0
+    guidance: float = 2.0
     own: float = 0.5
 
 
