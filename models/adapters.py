@@ -11,6 +11,13 @@ from models.conditioning import Lora
 from models.errors import InputError
 from models.weights import check_file
 
+_File = tuple[Path, tuple[int, int] | None]
+"""A file as it was when somebody looked; one of before stays for the runs that began with it."""
+
+
+def _file(lora: Lora) -> _File:
+    return lora.path, lora.version
+
 
 class Adapters:
     """The LoRA files of one pipeline.
@@ -22,7 +29,7 @@ class Adapters:
 
     def __init__(self, pipeline: Any, title: str) -> None:
         self._pipeline, self._title = pipeline, title
-        self._names: dict[Path, str] = {}
+        self._names: dict[_File, str] = {}
         self._tried = 0
         self._active: tuple[Lora, ...] | None = ()
 
@@ -35,15 +42,15 @@ class Adapters:
         wanted = tuple(loras)
         if wanted == self._active:
             return
-        unknown = [path for path in dict.fromkeys(lora.path for lora in wanted) if path not in self._names]
-        for path in unknown:
+        unknown = [file for file in dict.fromkeys(map(_file, wanted)) if file not in self._names]
+        for path, _ in unknown:
             self._check(path)
-        for path in unknown:
+        for file in unknown:
             self._active = None  # until it is known again: loading a file switches it on
-            self._load(path)
+            self._load(file)
         if wanted:
             self._pipeline.enable_lora()
-            self._switch_on([self._names[lora.path] for lora in wanted], [lora.weight for lora in wanted])
+            self._switch_on([self._names[_file(lora)] for lora in wanted], [lora.weight for lora in wanted])
         elif self._names:  # a pipeline that holds none may have no such method
             self._pipeline.disable_lora()
         self._active = wanted
@@ -62,7 +69,8 @@ class Adapters:
         if not utils.USE_PEFT_BACKEND:
             raise InputError('LoRA files need the package peft: .venv/bin/pip install -e ".[lora]".')
 
-    def _load(self, path: Path) -> None:
+    def _load(self, file: _File) -> None:
+        path = file[0]
         name = f"lora_{self._tried}"  # never one that failed: its layers may lie on disk under that name
         self._tried += 1
         try:
@@ -74,7 +82,7 @@ class Adapters:
             self._recover(name)
             why = str(error).splitlines()[0][:200]
             raise InputError(f"{path.name} cannot be used with {self._title}: {why}") from error
-        self._names[path] = name
+        self._names[file] = name
 
     def _recover(self, name: str) -> None:
         """Undo what a file that failed has left, and put offloading back, which loading takes away."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,21 @@ class Lora:
     Attributes:
         path: of a safetensors file.
         weight: 1 as trained, 0 for nothing, below 0 for its opposite.
+        version: when the file was written, in nanoseconds, and its size in bytes; None if nobody looked. One
+            that was replaced under its name, as while a LoRA is trained, is another one.
     """
 
     path: Path
     weight: float = 1.0
+    version: tuple[int, int] | None = None
+
+    def as_it_is(self) -> Lora:
+        """With the version that lies there now; unchanged if there is none."""
+        try:
+            found = self.path.stat()
+        except OSError:
+            return self
+        return replace(self, version=(found.st_mtime_ns, found.st_size))
 
 
 @dataclass(frozen=True, eq=False)

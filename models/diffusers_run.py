@@ -322,7 +322,7 @@ class DiffusersModel(VideoModel):
             guide=guide,
             before=before,
             last_image=None if last_image is None else fit_picture(last_image, height, width),
-            loras=tuple(loras),
+            loras=tuple(lora.as_it_is() for lora in loras),
             fps=card.fps,
             options=card.options,
         )

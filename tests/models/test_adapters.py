@@ -1,5 +1,6 @@
 """LoRA files on a real, tiny pipeline."""
 
+import os
 import shutil
 from functools import partial
 from pathlib import Path
@@ -24,6 +25,7 @@ from models.diffusers_run import DiffusersRun
 from models.errors import InputError
 from models.placement import Placement
 from models.placing import place
+from tests.contract.cases import tiny
 from tests.models.tiny_wan import tiny_wan, wan_arguments, wan_decode
 from tests.tiny import tiny_lingen
 
@@ -96,6 +98,17 @@ def test_runs_with_different_files_can_be_suspended_side_by_side(begin, files):
         run.advance(step)
         other.advance(step)
     np.testing.assert_array_equal(run.finish().frames, expected.frames)
+
+
+def test_a_file_that_was_replaced_under_its_name_counts_from_now_on(begin, files, tmp_path):
+    """And a run that began with the one before goes on with that."""
+    file = Lora(Path(shutil.copy(files[0], tmp_path / "style.safetensors")))
+    first, second = (begin(Lora(each)).finish() for each in files)
+    begun = begin(file.as_it_is())
+    begun.advance(1)
+    shutil.copy(files[1], file.path)
+    np.testing.assert_array_equal(begin(file.as_it_is()).finish().frames, second.frames)
+    np.testing.assert_array_equal(begun.finish().frames, first.frames)
 
 
 def test_a_lora_counts_beside_a_network_in_float8(files):
@@ -213,6 +226,19 @@ def test_a_model_without_lora_says_so(tmp_path, files):
     with pytest.raises(InputError, match="Pocket takes no LoRA"):
         model.encode("a fox", height=64, width=64, num_frames=9, loras=[Lora(files[0])])
     model.begin(model.encode("a fox", height=64, width=64, num_frames=9), 0, 1).finish()
+
+
+def test_a_prompt_is_encoded_for_the_file_that_lies_there_now(tmp_path, files):
+    from models.diffusers_run import DiffusersModel
+
+    small = tiny(card("wan2.1-t2v-1.3b"), tmp_path / "model")
+    model = DiffusersModel.load(small, device="cpu", source=tmp_path / "model")
+    file = Path(shutil.copy(files[0], tmp_path / "style.safetensors"))
+    seen = []
+    for written in (1, 2):
+        os.utime(file, ns=(written, written))
+        seen.append(model.encode("a fox", loras=[Lora(file)]).loras[0].version)
+    assert seen == [(written, file.stat().st_size) for written in (1, 2)]
 
 
 def test_a_missing_package_is_told_and_the_next_run_without_files_begins(begin, files, monkeypatch):
