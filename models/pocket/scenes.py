@@ -81,8 +81,8 @@ class Scene:
     """All that a clip shows. Equal scenes render to equal clips.
 
     An ``opening`` one is how a film begins: whoever plays does so from the start, and looks ahead where it
-    goes and to the left otherwise. Nothing of that follows from a caption, and a network that does not know
-    which of many poses to draw draws none; those that go on from another clip see it there.
+    goes and to the left otherwise. How far a motion has come is told by no caption, and a network that does
+    not know which of many poses to draw draws none; one that goes on from another clip sees it there.
 
     A ``turning`` one begins with another motion, as when a film goes on with another prompt: who goes left
     or right stood still, and who does anything else was going.
@@ -168,7 +168,7 @@ def draw_scene(
 ) -> Scene:
     """A random scene without held-out combinations; with ``held``, one that has such a combination.
 
-    One that is ``turning`` has one actor, who does not rise or sink.
+    One that is ``turning`` has one actor, who does not rise or sink; an ``opening`` one begins a film.
     """
     while True:
         scene = _any_scene(rng, turning, opening)
