@@ -47,9 +47,10 @@ class PromptMemory:
         encode = self._pipeline.encode_prompt
 
         def remembered(*args: Any, **kwargs: Any) -> Any:
-            if not all(map(_plain, (*args, *kwargs.values()))):
+            leaves, shape = trees.tree_flatten((args, dict(sorted(kwargs.items()))))
+            if not all(isinstance(leaf, PLAIN) for leaf in leaves):
                 return encode(*args, **kwargs)
-            asked = (tuple(loras), _fixed(args), _fixed(sorted(kwargs.items())))
+            asked = (tuple(loras), tuple(leaves), repr(shape))
             if asked not in self._known:
                 given = encode(*args, **kwargs)
                 self._known[asked] = find_device(given), send_to_device(given, "cpu")
@@ -71,17 +72,6 @@ class PromptMemory:
         while len(self._known) > 1 and (len(self._known) > self._entries or sum(sizes) > self._most_bytes):
             self._known.popitem(last=False)
             sizes = sizes[1:]
-
-
-def _plain(value: Any) -> bool:
-    """Whether a value can be compared later with another: SANA-Video's instruction is a list of lines."""
-    return isinstance(value, PLAIN) or (isinstance(value, (list, tuple)) and all(map(_plain, value)))
-
-
-def _fixed(value: Any) -> Hashable:
-    """A plain value, with tuples in place of lists."""
-    fixed: Hashable = tuple(map(_fixed, value)) if isinstance(value, (list, tuple)) else value
-    return fixed
 
 
 def _size(embeds: Any) -> int:

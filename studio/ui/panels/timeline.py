@@ -46,7 +46,8 @@ def bind(page: "Page") -> None:
 
 def asked_again(page: "Page", drawn: dict[Any, Any], undone: "ChunkRequest", prompt: str) -> dict[Any, Any]:
     """Updates that put back the cut of a chunk that was undone and its words, if the box holds none."""
-    composer, again = page.composer, dict[Any, Any]()
+    composer = page.composer
+    again: dict[Any, Any] = {}
     if undone.cut:
         again[composer.cut] = gr.update(value=True, visible=True)
     if undone.prompt and not prompt.strip():
