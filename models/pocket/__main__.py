@@ -148,14 +148,20 @@ def distill(
         Optional[tuple[Path, Path]],  # noqa: UP045 - typer on Python 3.10
         typer.Option(help="An earlier teacher and its student; what changed there is the beginning."),
     ] = None,
+    correct: Annotated[
+        bool,
+        typer.Option(help="Its own teacher: a student that learns to mend what it made of clips itself."),
+    ] = False,
 ) -> None:
     """Distils the generator to a few steps without guidance and publishes the student in its place."""
-    from models.pocket.distill import DistillationSettings
+    from models.pocket.distill import DistillationSettings, correcting
     from models.pocket.distill import distill as run
     from models.pocket.training import start_over
 
     start_over(resume, work / "distillation.pt", work / "distillation.jsonl")
-    run(out, work, minutes, DistillationSettings(seed=seed), max_steps, threads, earlier=earlier)
+    settings = DistillationSettings(seed=seed)
+    settings = correcting(settings) if correct else settings
+    run(out, work, minutes, settings, max_steps, threads, earlier=earlier)
 
 
 @app.command()
@@ -180,9 +186,7 @@ def decoder(
     threads: Threads = 1,
     seed: Seed = 1,
     work: Work = Path("var/pocket"),
-    out: Annotated[Path, typer.Option(help="Folder of the finished autoencoder.")] = Path(
-        "assets/pocket/vae"
-    ),
+    out: Annotated[Path, typer.Option(help="Folder of the pipeline.")] = Path("assets/pocket"),
 ) -> None:
     """Trains only the decoder of the finished autoencoder further; its latents stay as they are."""
     from models.pocket.refine_decoder import RefineSettings, refine_decoder

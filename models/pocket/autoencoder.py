@@ -28,7 +28,7 @@ CONFIG: dict[str, Any] = {
     "decoder_block_out_channels": (48, 64, 128),
     "down_block_types": ("LTXVideoDownBlock3D",) * 3,
     "layers_per_block": (1, 1, 1, 0),
-    "decoder_layers_per_block": (1, 2, 1, 1),
+    "decoder_layers_per_block": (2, 4, 2, 2),
     "spatio_temporal_scaling": (True, True, False),
     "decoder_spatio_temporal_scaling": (True, True, False),
     "decoder_inject_noise": (False,) * 4,
@@ -66,8 +66,8 @@ def build_autoencoder(**changes: Any) -> AutoencoderKLLTXVideo:
 def grown_autoencoder(small: AutoencoderKLLTXVideo, **changes: Any) -> AutoencoderKLLTXVideo:
     """An autoencoder with the weights of one of as many or fewer latent channels, which are its first ones.
 
-    The decoder does not listen to further channels yet, so both draw the same. ``changes`` are those of
-    `build_autoencoder`.
+    The decoder does not listen to further channels yet, and blocks that the other has not got add nothing
+    yet, so both draw the same. ``changes`` are those of `build_autoencoder`.
 
     Raises:
         InputError: if it would have fewer channels.
@@ -89,6 +89,9 @@ def grown_autoencoder(small: AutoencoderKLLTXVideo, **changes: Any) -> Autoencod
         old, new = weights[f"encoder.conv_out.conv.{part}"], vae.encoder.conv_out.conv.get_parameter(part)
         new[:has], new[-1] = old[:has], old[-1]
         weights[f"encoder.conv_out.conv.{part}"] = new.detach()
+    for name, weight in vae.state_dict().items():
+        if name not in weights:
+            weights[name] = torch.zeros_like(weight) if ".conv2." in name else weight
     vae.load_state_dict(weights)
     return vae
 
@@ -202,7 +205,7 @@ def save_autoencoder(vae: AutoencoderKLLTXVideo, out: Path, record: dict[str, An
     half = vae.half()
     half.latents_mean, half.latents_std = half.latents_mean.float(), half.latents_std.float()
     with in_place_of(out) as part:
-        half.save_pretrained(part, safe_serialization=True)
+        half.save_pretrained(part, max_shard_size="14MB")
         (part / "training.json").write_text(json.dumps(record, indent=2))
 
 

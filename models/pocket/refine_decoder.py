@@ -1,7 +1,7 @@
 """Goes on training only the decoder of the published autoencoder; its latents stay as they are.
 
-The pictures get sharper while a generator trains on the same latents. Latents are disturbed a little, as a
-generator's are never exact.
+Half of its clips are as the generator draws them, with its faults, and it shall draw the scenes that the
+generator meant. The other latents are disturbed a little, as a generator's are never exact.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import torch
 from diffusers import AutoencoderKLLTXVideo
 
 from models.pocket.autoencoder import (
+    grown_autoencoder,
     load_autoencoder,
     picture_loss,
     psnr,
@@ -22,8 +23,8 @@ from models.pocket.autoencoder import (
     save_autoencoder,
 )
 from models.pocket.corpus import clip_batch
+from models.pocket.drawn_clips import DrawnBatch, DrawnClips
 from models.pocket.muon import Muon
-from models.pocket.train_autoencoder import AutoencoderSettings, ClipPool
 from models.pocket.training import (
     AveragedWeights,
     Progress,
@@ -39,31 +40,50 @@ CHOOSE, TELL = 9_500, 9_000
 
 @dataclass(frozen=True)
 class RefineSettings:
-    """How the decoder is trained on; ``disturbance`` is the noise on normalized latents."""
+    """How the decoder is trained on.
+
+    Attributes:
+        learning_rate: peak, of Muon.
+        warmup: steps of linear warmup.
+        sharpness: weight of absolute errors, see `picture_loss`.
+        disturbance: noise on normalised latents.
+        clips: a batch.
+        made: share of clips that the generator draws.
+        pool, renew: see `DrawnClips`.
+        subject_weight: how much an error at a subject counts against one elsewhere.
+        ema: decay of the averaged weights.
+        seed: of the clips and the noise.
+    """
 
     learning_rate: float = 0.01
     warmup: int = 20
     sharpness: float = 0.4
     disturbance: float = 0.05
-    ema: float = 0.995
+    clips: int = 2
+    made: float = 0.5
+    pool: int = 96
+    renew: int = 12
+    subject_weight: float = 3.0
+    ema: float = 0.997
     seed: int = 1
 
 
 def refining_loss(
-    vae: AutoencoderKLLTXVideo, pixels: torch.Tensor, settings: RefineSettings, generator: torch.Generator
+    vae: AutoencoderKLLTXVideo, batch: DrawnBatch, settings: RefineSettings, generator: torch.Generator
 ) -> tuple[torch.Tensor, float]:
-    """Loss of the decoder on one batch ``[n, 3, T, H, W]`` and its squared error (pixels of -1 to 1)."""
-    with torch.autocast(pixels.device.type, torch.bfloat16):
-        with torch.no_grad():
-            mean = vae.encode(pixels).latent_dist.mean
-        noise = torch.randn(mean.shape, generator=generator).to(mean)
-        scale = settings.disturbance * vae.latents_std.view(1, -1, 1, 1, 1)
-        made = vae.decode(mean + scale * noise).sample.float()
-    return picture_loss(made, pixels, settings.sharpness), (made.detach() - pixels).square().mean().item()
+    """Loss of the decoder on one batch and its squared error (pixels of -1 to 1)."""
+    noise = torch.randn(batch.latents.shape, generator=generator).to(batch.latents)
+    latents = batch.latents + settings.disturbance * noise
+    spread, mean = (each.view(1, -1, 1, 1, 1) for each in (vae.latents_std, vae.latents_mean))
+    with torch.autocast(latents.device.type, torch.bfloat16):
+        made = vae.decode(latents * spread + mean).sample.float()
+    weight = torch.where(batch.subjects, settings.subject_weight, 1.0)
+    loss = picture_loss(made, batch.pixels, settings.sharpness, weight / weight.mean())
+    return loss, (made.detach() - batch.pixels).square().mean().item()
 
 
 def refine_decoder(
-    folder: Path,
+    assets: Path,
     work: Path,
     minutes: float,
     settings: RefineSettings,
@@ -71,13 +91,15 @@ def refine_decoder(
     max_steps: int | None = None,
     threads: int = 1,
 ) -> Path:
-    """Trains the decoder in ``folder`` within the budget, resuming from ``work``, and writes it back there.
+    """Trains the decoder of a pipeline folder within the budget, resuming from ``work``.
 
-    The folder is replaced only if the reconstruction of held-out clips got better.
+    One with fewer blocks than `models.pocket.autoencoder.CONFIG` gets the others first. It is written back
+    only if the reconstruction of held-out clips got better.
     """
-    device = use_threads(threads)
-    vae = load_autoencoder(folder).to(device)
-    before = reconstruction_psnr(vae, clip_batch(CHOOSE, 24, held=True)[0])
+    device, folder = use_threads(threads), assets / "vae"
+    published = load_autoencoder(folder)
+    before = reconstruction_psnr(published, clip_batch(CHOOSE, 24, held=True)[0])
+    vae = grown_autoencoder(published).eval().requires_grad_(False).to(device)
     decoder = vae.decoder.requires_grad_(True)
     average = AveragedWeights(decoder, settings.ema)
     muon = Muon([w for w in decoder.parameters() if w.ndim > 1], settings.learning_rate)
@@ -88,7 +110,9 @@ def refine_decoder(
         for part, name in ((decoder, "model"), (muon, "muon"), (adam, "adam")):
             part.load_state_dict(states[name])
         average.weights = {name: value.to(device) for name, value in states["average"].items()}
-    pool = ClipPool(AutoencoderSettings(seed=settings.seed), settings.seed + progress.step)
+    clips = DrawnClips(
+        work, assets, settings.made, settings.pool, settings.renew, settings.seed + progress.step
+    )
     generator = torch.Generator().manual_seed(settings.seed + progress.step)
     saved = progress.seconds
     errors: list[float] = []
@@ -100,7 +124,7 @@ def refine_decoder(
     while progress.fraction < 1:
         rate = progress.learning_rate(1.0, settings.warmup)
         muon.param_groups[0]["lr"], adam.param_groups[0]["lr"] = settings.learning_rate * rate, 5e-4 * rate
-        loss, error = refining_loss(vae, pool.draw(1.0).pixels.to(device), settings, generator)
+        loss, error = refining_loss(vae, clips.draw(settings.clips).to(device), settings, generator)
         decoder.zero_grad(set_to_none=True)
         loss.backward()
         muon.step()
