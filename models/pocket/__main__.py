@@ -148,20 +148,14 @@ def distill(
         Optional[tuple[Path, Path]],  # noqa: UP045 - typer on Python 3.10
         typer.Option(help="An earlier teacher and its student; what changed there is the beginning."),
     ] = None,
-    correct: Annotated[
-        bool,
-        typer.Option(help="Its own teacher: a student that learns to mend what it made of clips itself."),
-    ] = False,
 ) -> None:
     """Distils the generator to a few steps without guidance and publishes the student in its place."""
-    from models.pocket.distill import DistillationSettings, correcting
+    from models.pocket.distill import DistillationSettings
     from models.pocket.distill import distill as run
     from models.pocket.training import start_over
 
     start_over(resume, work / "distillation.pt", work / "distillation.jsonl")
-    settings = DistillationSettings(seed=seed)
-    settings = correcting(settings) if correct else settings
-    run(out, work, minutes, settings, max_steps, threads, earlier=earlier)
+    run(out, work, minutes, DistillationSettings(seed=seed), max_steps, threads, earlier=earlier)
 
 
 @app.command()

@@ -8,7 +8,7 @@ empty caption is kept, so a negative prompt still works with a guidance scale ab
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.pocket.few_steps import SETTLED, STEPS, level, own_way, spread, timesteps_of
+from models.pocket.few_steps import STEPS, level, own_way, spread, timesteps_of
 from models.pocket.generator import (
     build_generator,
     coded_again,
@@ -44,9 +44,6 @@ class DistillationSettings(GeneratorSettings):
         own: how often the student goes on from where its own first steps led, and not from a clip of the
             corpus with noise. That is what it meets when it draws, and such a clip gives away too much: at
             97 % of noise it can be seen what is in it.
-        truth: how often it goes its own way from such a clip and is told where the clip itself lies. A
-            network that has only seen clips with noise trusts what it sees, and so its own faults too; what a
-            subject looks like follows from the words, so it can know better.
     """
 
     learning_rate: float = 5e-4
@@ -58,22 +55,6 @@ class DistillationSettings(GeneratorSettings):
     teacher_steps: int = 2
     guidance: float = 2.0
     own: float = 0.5
-    truth: float = 0.0
-
-
-def correcting(settings: DistillationSettings) -> DistillationSettings:
-    """For a student that is to mend its own faults, and to stay as it is otherwise."""
-    return replace(
-        settings,
-        learning_rate=1.3e-3,
-        guidance=1.0,
-        teacher_steps=1,
-        own=0.7,
-        truth=0.8,
-        subject_weight=4.0,
-        drop_text=0.05,
-        ema=0.995,
-    )
 
 
 def draw_given(
@@ -100,8 +81,6 @@ class GuidedTeacher:
 
     def velocity(self, latents: Tensor, timesteps: Tensor, text: Tensor, mask: Tensor) -> Tensor:
         """Guided velocity [B, C, F, h, w]."""
-        if self.settings.guidance == 1:
-            return velocity_of(self.network, latents, timesteps, text, mask)
         states, masks = (
             torch.cat([none.expand_as(some), some])
             for none, some in zip(self.empty, (text, mask), strict=True)
@@ -151,29 +130,6 @@ def distillation_loss(
     target = teacher.target(noisy, start, given, text, mask)
     made = velocity_of(student, noisy, timesteps_of(level(start), given), text, mask)
     error = F.mse_loss(made, target, reduction="none")
-    error = (error if weight is None else error * weight).mean((1, 3, 4))  # [B, F]
-    return (error * (1 - given)).sum() / (1 - given).sum()
-
-
-def truth_loss(
-    student: nn.Module,
-    clean: Tensor,
-    reached: Tensor,
-    start: Tensor,
-    given: Tensor,
-    text: Tensor,
-    mask: Tensor,
-    weight: Tensor | None = None,
-) -> Tensor:
-    """Mean squared distance of the clip that the student sees before it to the true one.
-
-    Args:
-        reached: where its own way has led, [B, C, F, h, w].
-        start, given, text, mask, weight: as in `distillation_loss`.
-    """
-    left = spread(level(start))
-    guess = reached - left * velocity_of(student, reached, timesteps_of(level(start), given), text, mask)
-    error = F.mse_loss(guess, clean, reduction="none")
     error = (error if weight is None else error * weight).mean((1, 3, 4))  # [B, F]
     return (error * (1 - given)).sum() / (1 - given).sum()
 
@@ -229,10 +185,8 @@ class Distillation(GeneratorTraining):
             seen = coded_again(clean if seen is None else seen, batch.lost)
         if seen is not None:
             clean = torch.where(given[:, None, :, None, None] == 1, seen, clean)
-        chance, reached = self.ways.random(), None
-        if chance > 1 - self.settings.truth:
-            return self._truth(batch, clean, noise, given)
-        if chance < self.settings.own * (1 - self.settings.truth):
+        reached = None
+        if self.ways.random() < self.settings.own:
             done = int(self.ways.integers(steps))
             start = torch.full((len(clean),), 1 - done / steps)
             reached = own_way(self.worker, clean, noise, done, steps, given, text, mask)
@@ -240,15 +194,6 @@ class Distillation(GeneratorTraining):
         return distillation_loss(
             self.worker, self.teacher, clean, noise, begun, given, text, mask, weight, reached
         )
-
-    def _truth(self, batch: Batch, seen: Tensor, noise: Tensor, given: Tensor) -> Tensor:
-        """`truth_loss` somewhere on the student's own way from the clips that it is given, `seen`."""
-        steps, text, mask = self.settings.steps, batch.text, batch.mask
-        first = int(self.ways.choice(SETTLED))
-        done = int(self.ways.integers(steps - first))
-        start = torch.full((len(seen),), 1 - (first + done) / steps).to(seen)
-        reached = own_way(self.worker, seen, noise, done, steps, given, text, mask, first)
-        return truth_loss(self.worker, batch.clean, reached, start, given, text, mask, batch.weight)
 
     @torch.no_grad()
     def held_out_loss(self, count: int = 16) -> float:

@@ -14,17 +14,14 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from models.lingen import LinGenPipeline
 from models.pocket.distill import (
-    SETTLED,
     Distillation,
     DistillationSettings,
     GuidedTeacher,
-    correcting,
     distill,
     distillation_loss,
     draw_given,
     level,
     own_way,
-    truth_loss,
 )
 from models.pocket.generator import build_generator, build_scheduler
 from models.pocket.train_generator import publish, published_weights
@@ -126,33 +123,6 @@ def test_an_own_way_can_begin_at_a_clip_with_noise() -> None:
     torch.testing.assert_close(end, noisy - begun)  # its velocity is 1 everywhere
 
 
-def test_the_truth_is_told_wherever_the_own_way_led() -> None:
-    values = batch()
-    values["given"][:, 0] = 1
-    known = {name: values[name] for name in ("start", "given", "text", "mask")}
-    left = level(values["start"])[:, None, None, None, None]
-    assert truth_loss(Field(), values["clean"], values["clean"] + left, **known).item() == pytest.approx(0)
-    astray = truth_loss(Field(), values["clean"], values["clean"] + left + 0.5, **known)
-    assert astray.item() == pytest.approx(0.25)
-    wrong = values["clean"] + left
-    wrong[:, :, 0] += 9  # a given frame is not its to mend
-    assert truth_loss(Field(), values["clean"], wrong, **known).item() == pytest.approx(0)
-
-
-def test_a_teacher_without_guidance_is_asked_once() -> None:
-    values, asked = batch(), []
-
-    class Watched(Field):
-        def forward(self, latents: Tensor, *rest: Any, **_: Any) -> Any:
-            asked.append(len(latents))
-            return super().forward(latents, *rest)
-
-    guide = GuidedTeacher(Watched(), teacher().empty, DistillationSettings(guidance=1.0, teacher_steps=1))
-    target = guide.target(values["noise"], values["start"], values["given"], values["text"], values["mask"])
-    assert asked == [2]
-    torch.testing.assert_close(target, torch.ones_like(target))
-
-
 def test_given_frames_stand_still() -> None:
     values = batch()
     values["given"][:, 0] = 1
@@ -218,22 +188,6 @@ def test_a_distillation_goes_the_students_own_way_as_often_as_it_is_told(
     distill(tmp_path / "assets", encoded, 1, settings, max_steps=3, threads=1)
     assert len(gone) == 3 * own
     assert all(0 <= count < STEPS for count in gone)
-
-
-def test_a_student_corrects_itself_and_keeps_what_it_can(
-    encoded: Path, tmp_path: Path, tiny_config: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    told: list[float] = []
-    monkeypatch.setattr(
-        "models.pocket.distill.truth_loss",
-        lambda *given: (told.extend(given[3].tolist()), truth_loss(*given))[1],
-    )
-    tiny_lingen(tmp_path / "assets")
-    publish(tmp_path / "assets", build_generator().state_dict(), {})
-    settings = correcting(DistillationSettings(clips=2, stills=2, compile=False))
-    distill(tmp_path / "assets", encoded, 1, settings, max_steps=12, threads=1)
-    assert 0 < len(told) < 12 * settings.clips
-    assert all(start <= 1 - SETTLED[0] / STEPS for start in told)
 
 
 def test_a_student_can_begin_with_what_an_earlier_distillation_changed(
