@@ -42,7 +42,7 @@ const tell = (project, isNew) => {
   else history.replaceState(history.state, "", address);
 };
 const draw = () => {
-  const { project = "", head = "", turn = 0, left, moved = false, arrived = false } = props.value || {};
+  const { project = "", head = "", turn = 0, left, moved = false, begun = false, arrived = false } = props.value || {};
   // An answer to a question from before the person's last step: stay where they are, and draw it all again.
   const elsewhere = !moved && turn === newest.turn && turn > 0 && project !== (newest.project || "");
   if (turn < newest.turn || elsewhere) {
@@ -64,9 +64,12 @@ const draw = () => {
   here = project;
   const typed = sessionStorage.getItem(draft(before));
   const kept = sessionStorage.getItem(draft(project));
-  const taken = !before && project && typed && kept === null;
-  if (taken) sessionStorage.setItem(draft(project), typed);
-  sessionStorage.removeItem(draft(""));
+  const taken = begun && typed && kept === null;
+  if (taken) {
+    sessionStorage.setItem(draft(project), typed);
+    sessionStorage.removeItem(draft(""));
+  }
+  if (begun) trigger("begun"); // what the inputs hold is kept for the new project, too
   if (!led || asked === null) tell(project, moved && !arrived && !led && before !== gone);
   if (!taken) write(kept || "");
 };

@@ -21,7 +21,8 @@ Where = dict[str, Any]
 """What a browser holds: the open `project`, its `head`, the `job` under way, how many candidates are
 `expected`, which one was `picked`, `stamps` of what it has drawn, and the `turn`, which counts what the
 person did, so that an answer that comes late is told from the newest; `moved` says that the person goes
-there from another place or from none. A `visit` is one page from its loading on, a `visitor` one browser;
+there from another place or from none, `begun` that the project began with what the inputs held, as it was not
+`opened`. A `visit` is one page from its loading on, a `visitor` one browser;
 `arrived` says that it has just been loaded; `settled` is the project whose settings the inputs took over,
 `left` what the prompt box keeps when a chunk is done.
 For one look only it may say in which format to `save` the film. It comes back with every event and is not
@@ -100,7 +101,8 @@ def look(studio: Studio, where: Where) -> Look:
 
 def elsewhere(where: Where, project_id: str = "") -> Where:
     """What a browser holds that goes to another project, or to none."""
-    return {"project": project_id, **{name: where.get(name) for name in ("visit", "visitor", "turn")}}
+    kept = {name: where.get(name) for name in ("visit", "visitor", "turn")}
+    return {"project": project_id, "opened": True, **kept}
 
 
 def trouble_of(studio: Studio, job_before: str, job_now: str) -> str:

@@ -160,6 +160,7 @@ class Page(layout.Parts):
             changes[self.notice] = {"sentence": seen.trouble or sentence, "turn": turn}
         held = {"visit": where.get("visit"), "visitor": where.get("visitor"), "turn": turn, "stamps": stamps}
         held["moved"] = "head" not in where
+        held["begun"] = "project" in seen.where and held["moved"] and not where.get("opened")
         left = self.unsaid(seen, prompt) if "head" in where else None
         got_on = seen.where.get("head") != where.get("head") or bool(where.get("arrived"))
         if got_on and left is not None:
@@ -282,7 +283,7 @@ def build(studio: Studio) -> gr.Blocks:
         def arrive(where: Where, known: str, memory: Memory | None, request: gr.Request) -> Drawn:
             project_id = request.query_params.get("project", "")
             visit, visitor = where.get("visit") or new_id(), known or where.get("visitor") or new_id()
-            at = {"project": project_id, "visit": visit, "visitor": visitor}
+            at = {"project": project_id, "opened": True, "visit": visit, "visitor": visitor}
             drawn = page.draw(at, "", interruption(studio, project_id))
             # what the box holds is put back by the browser, and looked at with the next tick
             # not a turn: what the person did before this answer came is newer

@@ -247,3 +247,33 @@ def test_an_address_that_is_answered_late_shows_no_empty_page_meanwhile(server, 
         route.continue_()
     assert shown == 0
     expect(segments(page)).to_have_count(1)
+
+
+def test_what_was_set_before_a_film_began_is_kept_for_it(server, open_page) -> None:
+    page = open_page(server.url)
+    small(page, candidates=1)
+    page.get_by_role("button", name="Advanced").click()
+    page.locator("#seed input").fill("42")
+    set_number(page, "film-seconds", 60)
+    search(page, "A fox runs", candidates=1)
+    page.reload()
+    expect(page.get_by_role("option")).to_have_count(1)
+    expect(page.locator("#film-seconds input[type=number]")).to_have_value("60")
+    page.get_by_role("button", name="Advanced").click()
+    expect(page.locator("#seed input")).to_have_value("42")
+
+
+def test_words_for_a_new_film_are_not_put_into_one_that_is_opened_meanwhile(server, open_page) -> None:
+    page = open_page(server.url)
+    box = page.locator("#prompt textarea")
+    page.locator("#title input").fill("Old film")
+    page.locator("#title input").blur()
+    expect(page.locator(".rail li b").first).to_have_text("Old film")
+    page.get_by_role("button", name="New project").click()
+    expect(page.locator("#title input")).to_have_value("")
+    box.fill("What comes in the new film")
+    page.locator(".rail li", has_text="Old film").locator(".row-button").click()
+    expect(page.locator("#title input")).to_have_value("Old film")
+    expect(box).to_have_value("")
+    page.get_by_role("button", name="New project").click()
+    expect(box).to_have_value("What comes in the new film")

@@ -140,7 +140,7 @@ def bind(page: "Page") -> None:
 
 
 def remember_inputs(page: "Page", how: dict[str, Any]) -> None:
-    """Keep in the browser what the inputs hold, whenever one of them changes."""
+    """Keep in the browser what the inputs hold, whenever one of them changes or a film begins with them."""
 
     def remember(where: dict[str, Any], seconds: float | None, *values: Any) -> Any:
         try:
@@ -151,7 +151,9 @@ def remember_inputs(page: "Page", how: dict[str, Any]) -> None:
 
     held = [page.composer.film_seconds, *page.composer.choices()]
     changes = [each.change for each in held if each is not page.composer.prompt]
-    gr.on(changes, remember, [page.where, *held], page.memory, trigger_mode="always_last", **how)
+    kept: tuple[Any, ...] = (remember, [page.where, *held], page.memory)
+    gr.on(changes, *kept, trigger_mode="always_last", **how)
+    page.where.begun(*kept, **how)
 
 
 def first_frame_words(page: "Page", where: dict[str, Any], wanted: ChunkRequest) -> str:
