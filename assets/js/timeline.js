@@ -11,8 +11,32 @@ const detail = h("div", { className: "detail", hidden: true });
 const others = h("div", { className: "others", hidden: true });
 const box = h("section", { className: "timeline" }, h("header", {}, title, length, undo), reel, detail, others);
 element.replaceChildren(box);
-undo.addEventListener("click", () => trigger("undo"));
 let chosen = null;
+
+// A press that leaves candidates behind asks first; the second one within four seconds means it.
+const leaving = (button, words, act) => {
+  let calm = null;
+  button.addEventListener("click", () => {
+    const waiting = props.value?.waiting;
+    if (calm || !waiting) {
+      calm?.();
+      act();
+      return;
+    }
+    const [said, called, question] = [words.textContent, button.getAttribute("aria-label"), `Drop ${waiting}?`];
+    say(words, question);
+    if (called) label(button, `${question} ${called}`);
+    const later = setTimeout(() => calm?.(), 4000);
+    calm = () => {
+      clearTimeout(later);
+      calm = null;
+      say(words, said);
+      if (called) label(button, called);
+    };
+  });
+  button.addEventListener("blur", () => calm?.());
+};
+leaving(undo, undo.lastChild, () => trigger("undo"));
 
 // The strip goes along with the playhead and to what is new. Whoever scrolls it is left alone until they turn to
 // something else on the page.
@@ -70,7 +94,7 @@ const show = (item, place, last, busy) => {
   if (!item) return;
   const facts = h("dl", {}, ...item.facts.map(([name, text]) => h("div", {}, h("dt", { text: name }), h("dd", { text }))));
   const restart = h("button", { type: "button", className: "button", disabled: busy || last }, icon("fork"), h("span", { text: last ? "The film goes on from here" : "Carry on from here" }));
-  restart.addEventListener("click", () => { chosen = null; trigger("restart", { id: item.key }); });
+  leaving(restart, restart.lastChild, () => { chosen = null; trigger("restart", { id: item.key }); });
   const play = h("button", { type: "button", className: "quiet" }, icon("play"), h("span", { text: "Play" }));
   play.addEventListener("click", () => {
     dispatchEvent(new CustomEvent("studio:seek", { detail: { time: item.start + 0.001 } }));
@@ -84,7 +108,7 @@ const branch = (item) => {
   thumb.style.backgroundImage = `url("${item.poster}")`;
   const open = h("button", { type: "button", className: "row-button" }, thumb, h("span", {}, h("b", { dir: "auto", text: item.prompt }), h("small", { text: item.note })));
   label(open, `Switch to the ending “${item.prompt}”, ${item.note}`);
-  open.addEventListener("click", () => trigger("restart", { id: item.key }));
+  leaving(open, open.querySelector("b"), () => trigger("restart", { id: item.key }));
   const row = h("li", {}, open);
   binFor(row, () => trigger("discard", { id: item.key }))(`Delete the ending “${item.prompt}”`);
   return row;

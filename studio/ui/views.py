@@ -251,7 +251,20 @@ def timeline_view(seen: Look) -> View:
         "length": film_length(project),
         "busy": job is not None,
         "undoable": project.head is not None,
+        "waiting": counted(unkept(project)),
     }
+
+
+def unkept(project: Project) -> int:
+    """How many candidates are lost once the film ends elsewhere; those of a chunk that was undone are not."""
+    kept = {each.id for segment in project.segments.values() for each in segment.candidates}
+    waiting = project.gallery.candidates if project.gallery else ()
+    return sum(each.id not in kept for each in waiting)
+
+
+def counted(candidates: int) -> str:
+    """So many candidates in words; empty if there is none."""
+    return f"{candidates} candidate{'' if candidates == 1 else 's'}" if candidates else ""
 
 
 def film_length(project: Project, segment_id: str | None = None) -> str:
@@ -336,11 +349,10 @@ def projects_view(summaries: Sequence[ProjectSummary], current: str, url: Callab
 
 def button_words(strategy: str, candidates: int, seconds: float | None = None) -> str:
     """What the button does and what that costs, before it is pressed."""
-    many = f"{candidates} candidate" if candidates == 1 else f"{candidates} candidates"
     verb = {
         "naive": "Make one candidate",
-        "k-step": f"Search {many}",
-        "brute-force": f"Make {many} in full",
+        "k-step": f"Search {counted(candidates)}",
+        "brute-force": f"Make {counted(candidates)} in full",
     }[strategy]
     return verb if seconds is None else f"{verb} · {in_words(seconds)}"
 

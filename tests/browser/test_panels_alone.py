@@ -19,8 +19,10 @@ SCRIPTS, SHEETS = ROOT / "assets" / "js", ROOT / "assets" / "css"
 ADDRESS = "http://studio.test/"
 STAND_IN = """([name, script, value]) => {
     window.props = {value};
+    window.triggered = [];
     new Function("element", "props", "trigger", "watch", script)(
-        document.getElementById(name), window.props, () => {}, (_, draw) => { window.draw = draw; }
+        document.getElementById(name), window.props, (event) => triggered.push(event),
+        (_, draw) => { window.draw = draw; }
     );
 }"""
 
@@ -183,3 +185,23 @@ def test_work_that_ends_is_not_said_to_be_done(panel) -> None:
 def test_a_refusal_under_the_button_is_read_aloud_and_a_price_is_not(panel, wrong: bool, live: str) -> None:
     page = panel("hint", {"sentence": "The seed is no whole number.", "wrong": wrong})
     expect(page.locator(".hint")).to_have_attribute("aria-live", live)
+
+
+@pytest.mark.parametrize("name", ["Undo", "Carry on from here", "Switch to the ending “a cat”, 4 s"])
+def test_a_step_that_would_drop_candidates_asks_first(panel, name: str) -> None:
+    other = {"key": "other", "prompt": "a cat", "poster": "", "note": "4 s"}
+    page = panel("timeline", {**strip(2), "others": [other], "waiting": "4 candidates"}, width=1280)
+    page.locator(".segment .film").first.click()
+    page.get_by_role("button", name=name, exact=True).click()
+    question = page.get_by_role("button", name="Drop 4 candidates?")
+    expect(question).to_be_visible()
+    assert page.evaluate("window.triggered") == []
+    question.click()
+    assert page.evaluate("window.triggered") == ["undo" if name == "Undo" else "restart"]
+    expect(question).to_have_count(0)
+
+
+def test_a_step_that_drops_nothing_is_taken_at_once(panel) -> None:
+    page = panel("timeline", strip(2))
+    page.get_by_role("button", name="Undo").click()
+    assert page.evaluate("window.triggered") == ["undo"]

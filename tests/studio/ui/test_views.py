@@ -191,6 +191,20 @@ def test_what_was_undone_is_listed_as_another_ending() -> None:
     assert [(item["prompt"], item["note"]) for item in view["others"]] == [("two", "4 s · 2 chunks")]
 
 
+def test_candidates_that_nothing_keeps_are_counted_before_they_are_left() -> None:
+    film = with_segment(Project(), segment("one"))
+    waiting = gallery(0.2, 0.4, parent=film.head)
+    assert views.timeline_view(look(with_gallery(film, waiting)))["waiting"] == "2 candidates"
+    assert views.timeline_view(look(film))["waiting"] == ""
+
+
+def test_candidates_that_came_back_with_undo_are_kept_by_their_chunk() -> None:
+    made = segment("one").model_copy(update={"candidates": gallery(0.2, 0.4).candidates})
+    undone = undo(with_segment(Project(), made))
+    assert undone.gallery is not None
+    assert views.timeline_view(look(undone))["waiting"] == ""
+
+
 def test_a_chunk_that_is_being_made_has_its_place() -> None:
     view = views.timeline_view(look(with_segment(Project(), segment("one")), job("pick")))
     assert view["items"][-1]["pending"]
