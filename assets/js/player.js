@@ -118,9 +118,10 @@ const studioPrompt = (text) => {
 };
 
 let begun = false;
+let shown = null; // the last chunk of the film in the player
 let before = null; // where the newest chunk began when last drawn; null until the first drawing
 const draw = () => {
-  const { url = null, poster = "", newest = 0, name = "film", saved = null, examples = [], making = null } = props.value || {};
+  const { url = null, head = null, poster = "", newest = 0, name = "film", saved = null, examples = [], making = null } = props.value || {};
   if (!begun && examples.length) {
     begun = true;
     begin(examples);
@@ -130,14 +131,19 @@ const draw = () => {
   empty.hidden = Boolean(url || making);
   film.hidden = !url || Boolean(making);
   bar.hidden = !url;
-  const shown = poster ? `url("${poster}")` : "";
-  if (glow.dataset.shown !== shown) {
-    glow.dataset.shown = shown;
-    glow.style.backgroundImage = shown;
+  const picture = poster ? `url("${poster}")` : "";
+  if (glow.dataset.shown !== picture) {
+    glow.dataset.shown = picture;
+    glow.style.backgroundImage = picture;
   }
   if (url && film.getAttribute("src") !== url) {
+    const renamed = head === shown;
+    const { currentTime: at, paused, ended } = film;
+    shown = head;
     film.poster = poster;
     film.src = url;
+    if (renamed) film.currentTime = at;
+    if (renamed && !paused && !ended) film.play().catch(() => {});
     // Just made: show what is new. On a reload or an undo, or for those who want stillness, wait for the button.
     if (before !== null && newest > before && !stillness.matches) {
       film.currentTime = newest;

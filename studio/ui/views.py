@@ -184,6 +184,7 @@ def player_view(seen: Look, examples: Sequence[View]) -> View:
     if seen.project and branch and seen.film:
         view |= {
             "url": seen.film,
+            "head": branch[-1].id,
             "poster": seen.url(branch[0].poster),
             "newest": seen.project.seconds - branch[-1].seconds,
             "name": file_name(seen.project.title),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -205,3 +206,16 @@ def test_a_step_that_drops_nothing_is_taken_at_once(panel) -> None:
     page = panel("timeline", strip(2))
     page.get_by_role("button", name="Undo").click()
     assert page.evaluate("window.triggered") == ["undo"]
+
+
+def test_a_film_that_gets_another_name_plays_on_where_it_was(panel) -> None:
+    clip = base64.b64encode(next((ROOT / "assets" / "examples").glob("*.mp4")).read_bytes()).decode()
+    film = {"url": f"data:video/mp4;base64,{clip}", "head": "a"}
+    page = panel("player", film)
+    page.locator("video.film").evaluate("film => { film.currentTime = 0.5; }")
+    show(page, {**film, "url": film["url"] + "#renamed"})
+    page.wait_for_function("document.querySelector('video.film').readyState > 1")
+    assert page.evaluate("document.querySelector('video.film').currentTime") == 0.5
+    show(page, {**film, "head": "b"})
+    page.wait_for_function("document.querySelector('video.film').readyState > 1")
+    assert page.evaluate("document.querySelector('video.film').currentTime") == 0
