@@ -232,6 +232,19 @@ def test_undo_brings_back_what_a_new_shot_was_made_from(page, studio, events, re
     assert images(page, undone) == [given["guide"], None]
 
 
+def test_undo_again_puts_the_earlier_words_before_the_later_ones(page, studio, events, request_):
+    project, head = studio.create_project(), None
+    for prompt in ("a fox", "the fox jumps", "the fox sleeps"):
+        chunk = samples.segment(head, request=request_.model_copy(update={"prompt": prompt}))
+        project, head = with_segment(project, chunk), chunk.id
+    studio.store.save(project)
+    drawn, box = page.draw({"project": project.id}, ""), ""
+    for words in ("the fox sleeps", "the fox jumps\nthe fox sleeps", "a fox\nthe fox jumps\nthe fox sleeps"):
+        drawn = events["undo"](drawn[page.where], box)
+        box = drawn[page.composer.prompt]["value"]
+        assert box == drawn[page.where]["left"] == words
+
+
 def test_the_first_answer_keeps_who_asks_and_what_was_given_before_it_came(studio):
     blocks = build(studio)
     arrive = next(each.fn for each in blocks.fns.values() if each.name == "arrive")
