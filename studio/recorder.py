@@ -255,7 +255,7 @@ class Recorder:
             clip,
             pool.submit(self._write_clip, clip),
             pool.submit(write, ".png", lambda path: write_frames_png(tail, path)),
-            pool.submit(write, ".jpg", lambda path: poster(clip.frames[0], path)),
+            pool.submit(write, ".jpg", lambda path: poster(clip.frames[len(clip) // 2], path)),
         )
         pool.shutdown(wait=False)
 

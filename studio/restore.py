@@ -101,11 +101,11 @@ class _Film:
         tail_frames: how many of the frames seen last are kept.
 
     Attributes:
-        opening: the first frame of the chunk that was written last.
+        middle: the frame halfway through the chunk that was written last.
         latest: the frames up to its end, from the chunks of its shot before it too.
     """
 
-    opening: Frames
+    middle: Frames
 
     def __init__(self, path: Path, lengths: Sequence[int], tail_frames: int) -> None:
         self.latest: deque[Frames] = deque(maxlen=tail_frames)
@@ -123,8 +123,8 @@ class _Film:
         number = 0
         for number, frame in enumerate(islice(self._frames, length), start=1):
             self._check_size(frame)
-            if number == 1:
-                self.opening = frame
+            if number == length // 2 + 1:
+                self.middle = frame
             self.latest.append(frame)
             yield frame
         if number < length:
@@ -155,10 +155,10 @@ def _segment(film: _Film, store: Store, project: Project, chunk: _Chunk) -> Segm
         parent=project.head,
         clip=clip,
         tail=write(project.id, ".png", lambda to: media.write_frames_png(tail, to)),
-        poster=write(project.id, ".jpg", lambda to: media.poster(film.opening, to)),
+        poster=write(project.id, ".jpg", lambda to: media.poster(film.middle, to)),
         num_frames=chunk.num_frames,
         fps=chunk.fps,
-        height=film.opening.shape[0],
-        width=film.opening.shape[1],
+        height=film.middle.shape[0],
+        width=film.middle.shape[1],
         scores=chunk.scores,
     )

@@ -153,7 +153,7 @@ class Segment(Frozen):
         parent: the segment it continues, or None.
         clip: media name of the mp4. The repeated guide frames are already dropped from it.
         tail: media name of the lossless last frames that condition the next chunk (a png a frame, stacked).
-        poster: media name of a still.
+        poster: media name of a still from its middle, as it begins like the chunk before ends.
         num_frames: frames in the clip; fps: frames per second; height, width: pixels.
         scores: of the finished clip.
         candidates: what it was chosen from.

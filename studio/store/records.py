@@ -10,7 +10,7 @@ class ProjectSummary(Frozen):
 
     Attributes:
         seconds: length of the film; num_segments: segments in the film.
-        poster: media name of a still from its beginning, or None while there is no film.
+        poster: media name of a still of its first chunk, or None while there is no film.
         updated: UTC.
     """
 

@@ -17,6 +17,12 @@ def moving_frames(num_frames=9, height=64, width=96, seed=0):
     return frames
 
 
+def shown_frame(poster, clip):
+    """Which frame of a clip a poster shows; neither is exact."""
+    still = media.read_guide(poster).astype(float)
+    return min(enumerate(media.read_frames(clip)), key=lambda numbered: np.abs(numbered[1] - still).mean())[0]
+
+
 def seconds(path):
     """Length that a player sees."""
     with av.open(str(path)) as container:

@@ -43,6 +43,13 @@ def test_a_film_restores_its_project(store, kind):
         assert media.count_frames(store.media_path(project.id, new.clip)) == new.num_frames
 
 
+def test_the_still_of_a_restored_chunk_is_from_its_middle(store):
+    project = restore(export.film(samples.project_with_clips(store, 2), store), store, kept=lambda _: 5)
+    for chunk in project.branch():
+        poster, clip = (store.media_path(project.id, name) for name in (chunk.poster, chunk.clip))
+        assert samples.shown_frame(poster, clip) == chunk.num_frames // 2
+
+
 def test_a_film_that_a_visitor_brings_is_their_project(store):
     before = samples.project_with_clips(store, 1)
     project = restore(export.film(before, store), store, kept=lambda _: 5, visitor="a")

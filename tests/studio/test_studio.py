@@ -77,6 +77,13 @@ def test_a_pick_becomes_the_segment_at_the_head(studio, request_):
     assert studio.media_path(project.id, segment.poster).is_file()
 
 
+def test_the_still_of_a_chunk_is_from_its_middle(studio, request_):
+    project = made(studio, request_, request_)
+    for chunk in project.branch():
+        poster, clip = (studio.media_path(project.id, name) for name in (chunk.poster, chunk.clip))
+        assert samples.shown_frame(poster, clip) == chunk.num_frames // 2
+
+
 def test_a_naive_search_goes_straight_to_a_segment(studio, request_):
     project = searched(studio, request_.model_copy(update={"strategy": "naive"}))
     assert len(project.branch()) == 1
