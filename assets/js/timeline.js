@@ -92,7 +92,7 @@ const update = (node, item, place) => {
 const show = (item, place, last, busy) => {
   detail.hidden = !item;
   if (!item) return;
-  const facts = h("dl", {}, ...item.facts.map(([name, text]) => h("div", {}, h("dt", { text: name }), h("dd", { text }))));
+  const facts = h("dl", {}, ...item.facts.map(([name, text]) => h("div", { className: text.length > 60 ? "long" : "" }, h("dt", { text: name }), h("dd", { text }))));
   const restart = h("button", { type: "button", className: "button", disabled: busy || last }, icon("fork"), h("span", { text: last ? "The film goes on from here" : "Carry on from here" }));
   leaving(restart, restart.lastChild, () => { chosen = null; trigger("restart", { id: item.key }); });
   const play = h("button", { type: "button", className: "quiet" }, icon("play"), h("span", { text: "Play" }));

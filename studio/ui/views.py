@@ -216,13 +216,12 @@ def facts(segment: Segment) -> list[tuple[str, str]]:
         known.insert(0, ("Begins", "a new shot"))
     if request.loras:
         known.append(("LoRA", ", ".join(f"{each.name} ({each.weight:g})" for each in request.loras)))
-    if request.negative_prompt:
-        known.append(("Keeps away from", request.negative_prompt))
     if segment.seconds_taken:
         known.append(("Took", duration(segment.seconds_taken)))
-    return known + [
-        (score_name(name).capitalize(), score_words(value)) for name, value in segment.scores.items()
-    ]
+    known += [(score_name(name).capitalize(), score_words(value)) for name, value in segment.scores.items()]
+    if request.negative_prompt:  # as long as a paragraph, so below the others
+        known.append(("Keeps away from", request.negative_prompt))
+    return known
 
 
 def segment_note(segment: Segment, word: str = "likeness ") -> str:

@@ -208,6 +208,20 @@ def test_a_step_that_drops_nothing_is_taken_at_once(panel) -> None:
     assert page.evaluate("window.triggered") == ["undo"]
 
 
+def test_words_as_long_as_a_paragraph_have_a_line_of_their_own_among_the_facts(panel) -> None:
+    film = strip(1)
+    film["items"][0]["facts"] = [["Seed", "7"], ["Keeps away from", "blurred, low quality, " * 12]]
+    page = panel("timeline", film, width=1280)
+    page.locator(".segment .film").click()
+    seed, away, all_of_them = (
+        page.locator(name).bounding_box()
+        for name in (".detail dl > div:first-child", ".detail dl > div:last-child", ".detail dl")
+    )
+    assert seed and away and all_of_them
+    assert seed["width"] < all_of_them["width"] / 2
+    assert away["width"] == all_of_them["width"]
+
+
 def test_a_film_that_gets_another_name_plays_on_where_it_was(panel) -> None:
     clip = base64.b64encode(next((ROOT / "assets" / "examples").glob("*.mp4")).read_bytes()).decode()
     film = {"url": f"data:video/mp4;base64,{clip}", "head": "a"}
