@@ -233,3 +233,12 @@ def test_a_film_that_gets_another_name_plays_on_where_it_was(panel) -> None:
     show(page, {**film, "head": "b"})
     page.wait_for_function("document.querySelector('video.film').readyState > 1")
     assert page.evaluate("document.querySelector('video.film').currentTime") == 0
+
+
+def test_on_a_phone_a_mistake_is_told_where_one_is(panel) -> None:
+    """Not above the film, which would take whoever pressed the button away from the prompt."""
+    page = panel("notice", {}, beside="<p style='height: 3000px'>")
+    page.evaluate("scrollTo(0, 1500)")
+    show(page, {"sentence": "The prompt is empty."})
+    expect(page.get_by_role("alert")).to_be_in_viewport(ratio=1)
+    assert page.evaluate("scrollY") == 1500
