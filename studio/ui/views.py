@@ -135,7 +135,8 @@ def gallery_sentence(gallery: Gallery | None, waiting: int, job: JobView | None)
     count = len(gallery.candidates) if gallery else 0
     if waiting:
         chosen = "the best" if job is not None and job.kind == "make" else "the one you choose"
-        return f"{count} of {count + waiting} are here, still rough; {chosen} is made in full."
+        here = "is" if count == 1 else "are"
+        return f"{count} of {count + waiting} {here} here, still rough; {chosen} is made in full."
     if job is not None and job.kind == "search":
         return "These stay until the next ones come."
     if job is not None:

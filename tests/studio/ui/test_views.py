@@ -86,6 +86,12 @@ def test_the_gallery_shows_the_best_first_and_keeps_places_for_those_to_come() -
     assert view["waiting"] == 1
 
 
+@pytest.mark.parametrize(("ranks", "words"), [((0.2,), "1 of 3 is here"), ((0.2, 0.4), "2 of 3 are here")])
+def test_how_many_candidates_are_there_is_told_while_they_come(ranks: tuple[float], words: str) -> None:
+    project = with_gallery(Project(), gallery(*ranks, created=now() + timedelta(seconds=1)))
+    assert words in views.gallery_view(look(project, job("search")))["sentence"]
+
+
 def test_a_candidate_that_could_not_be_judged_says_why_in_place_of_its_scores() -> None:
     waiting = gallery(0.4)
     problem = "The memory did not suffice."
