@@ -13,9 +13,18 @@ stop.addEventListener("click", () => { if (props.value) { stop.disabled = true; 
 let told = "";
 let seen = "";
 const name = document.title;
+// Whoever began it further down, as on a phone, is brought to where it is shown.
+const bring = () => {
+  const stage = document.querySelector("#stage");
+  if (stage?.getBoundingClientRect().top < 0) stage.scrollIntoView({ behavior: stillness.matches ? "auto" : "smooth" });
+};
 const draw = () => {
   const { id = null, message = "", done = 0, total = 0, left: remaining = "", headline = "" } = props.value || {};
-  if (id !== seen) { seen = id; stop.disabled = false; }
+  if (id !== seen) {
+    if (seen === null) requestAnimationFrame(bring);
+    seen = id;
+    stop.disabled = false;
+  }
   box.hidden = id === null;
   document.body.classList.toggle("working", id !== null);
   if (headline !== told) { told = headline; say(aloud, headline || "The work has ended"); }

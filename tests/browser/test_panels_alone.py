@@ -242,3 +242,15 @@ def test_on_a_phone_a_mistake_is_told_where_one_is(panel) -> None:
     show(page, {"sentence": "The prompt is empty."})
     expect(page.get_by_role("alert")).to_be_in_viewport(ratio=1)
     assert page.evaluate("scrollY") == 1500
+
+
+def test_whoever_begins_work_further_down_is_brought_to_the_stage(panel) -> None:
+    beside = "<div id=stage style='height: 200px'></div><p style='height: 3000px'>"
+    page = panel("job", {}, beside=beside, reduced_motion="reduce")
+    page.evaluate("scrollTo(0, 1500)")
+    show(page, {"id": "a", "headline": "Searching"})
+    expect(page.locator("#stage")).to_be_in_viewport(ratio=1)
+    page.evaluate("scrollTo(0, 1500)")
+    show(page, {"id": "a", "headline": "Searching", "done": 1, "total": 4})
+    page.wait_for_timeout(300)
+    assert page.evaluate("scrollY") == 1500
