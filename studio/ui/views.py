@@ -32,7 +32,7 @@ ALONE = {
 HEADLINES = {"search": "Searching", "pick": "Making the chosen candidate", "make": "Making the film"}
 FIRST_FRAME = "A text-to-image model draws the first frame before that"
 SCENES = "Every line of the prompt is a scene."
-FIRST_SCENE = "The first line is made now, the others wait"
+FIRST_SCENE = "The first line is made now, the others wait."
 STRATEGIES = {"naive": "one candidate", "k-step": "k-step search", "brute-force": "brute force"}
 
 

@@ -201,6 +201,10 @@ def test_scenes_have_a_length_each(told_beforehand):
     assert not any(hint.get("wrong") for hint in told_beforehand("\n".join(["a fox " * 50] * 3)))
 
 
+def test_what_is_told_of_scenes_is_a_sentence_under_both_buttons(told_beforehand):
+    assert all(hint["sentence"].endswith(".") for hint in told_beforehand("a fox\na boat"))
+
+
 def test_a_search_has_a_price_while_a_later_scene_is_too_long(told_beforehand):
     of_search, of_film = told_beforehand("a fox\n" + "a fox " * 100)
     assert not of_search.get("wrong")
