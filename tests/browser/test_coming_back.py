@@ -261,19 +261,3 @@ def test_what_was_set_before_a_film_began_is_kept_for_it(server, open_page) -> N
     expect(page.locator("#film-seconds input[type=number]")).to_have_value("60")
     page.get_by_role("button", name="Advanced").click()
     expect(page.locator("#seed input")).to_have_value("42")
-
-
-def test_words_for_a_new_film_are_not_put_into_one_that_is_opened_meanwhile(server, open_page) -> None:
-    page = open_page(server.url)
-    box = page.locator("#prompt textarea")
-    page.locator("#title input").fill("Old film")
-    page.locator("#title input").blur()
-    expect(page.locator(".rail li b").first).to_have_text("Old film")
-    page.get_by_role("button", name="New project").click()
-    expect(page.locator("#title input")).to_have_value("")
-    box.fill("What comes in the new film")
-    page.locator(".rail li", has_text="Old film").locator(".row-button").click()
-    expect(page.locator("#title input")).to_have_value("Old film")
-    expect(box).to_have_value("")
-    page.get_by_role("button", name="New project").click()
-    expect(box).to_have_value("What comes in the new film")

@@ -254,3 +254,18 @@ def test_whoever_begins_work_further_down_is_brought_to_the_stage(panel) -> None
     show(page, {"id": "a", "headline": "Searching", "done": 1, "total": 4})
     page.wait_for_timeout(300)
     assert page.evaluate("scrollY") == 1500
+
+
+@pytest.mark.parametrize(("begun", "box"), [(True, "a fox runs"), (False, "")])
+def test_words_for_a_new_film_go_along_with_it_and_not_into_one_that_is_opened(
+    panel, begun: bool, box: str
+) -> None:
+    page = panel("where", {"turn": 1}, beside="<div id=prompt><textarea></textarea></div>")
+    prompt = page.locator("#prompt textarea")
+    prompt.fill("a fox runs")
+    page.evaluate("sessionStorage.setItem('studio:draft:', 'a fox runs')")
+    show(page, {"project": "a", "turn": 2, "moved": True, "begun": begun})
+    expect(prompt).to_have_value(box)
+    assert page.evaluate("window.triggered") == (["begun"] if begun else [])
+    show(page, {"turn": 3, "moved": True})
+    expect(prompt).to_have_value("" if begun else "a fox runs")

@@ -169,6 +169,11 @@ def test_an_opened_project_shows_the_images_that_were_given_to_it(page, studio, 
     assert page.composer.seed in page.drawn()
 
 
+def test_only_a_film_that_began_here_keeps_what_the_inputs_held(page, events):
+    assert page.draw({"project": began(page), "turn": 1}, "")[page.where]["begun"]
+    assert not opened(page, events, began(page, turn=2))[page.where]["begun"]
+
+
 @pytest.fixture
 def waiting(studio, request_, picture):
     """A project whose candidates wait for a pick; an image was given to begin and one to end with."""
