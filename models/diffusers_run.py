@@ -271,9 +271,9 @@ class DiffusersModel(VideoModel):
         kind.check_installed(card)
         wanted = with_networks(card, networks)
         machine = placement.this_machine(device)
-        where = placement.choose(wanted, machine, device, rounded=bool(networks))
+        where = placement.choose(wanted, machine, device, rounded=len(networks))
         if source is None and download.on_hub(card):
-            placement.check_memory(wanted, where, machine, device, rounded=bool(networks))
+            placement.check_memory(wanted, where, machine, device, rounded=len(networks))
             source = download.fetch(card, tell, without=networks)
         dtype, pipeline_class = getattr(torch, where.dtype), kind.pipeline_class(card)
         if where.cache and not takes_cache(pipeline_class):

@@ -83,7 +83,7 @@ class Placement:
 
 
 def choose(
-    card: ModelCard, machine: Machine, wishes: Wishes | str | None = None, *, rounded: bool = False
+    card: ModelCard, machine: Machine, wishes: Wishes | str | None = None, *, rounded: int = 0
 ) -> Placement:
     """Choose device, number format and what is kept where.
 
@@ -96,7 +96,7 @@ def choose(
         card: what is to be loaded; its memory is an estimate, and so is the choice.
         machine: what there is.
         wishes: what was set by hand, or only a device.
-        rounded: whether the network's weights are rounded in their file, so that they stay as they are.
+        rounded: of how many networks the weights are rounded in their file, so that they stay as they are.
 
     Raises:
         InputError: if CUDA was asked for and there is none, a wish needs a CUDA device, two wishes do not go
@@ -171,14 +171,12 @@ def _dtype(card: ModelCard, machine: Machine) -> str:
 
 
 def _fit(
-    card: ModelCard, machine: Machine, dtype: str, storage: Storage | None, *, rounded: bool
+    card: ModelCard, machine: Machine, dtype: str, storage: Storage | None, *, rounded: int
 ) -> tuple[Offload, Storage, str]:
     """How a model is made to fit the CUDA device, its network stored as it was set by hand, and why."""
     free, kept = machine.cuda_memory_gb or 0.0, storage or "full"
-    wide = 2.0 if dtype == "float32" and card.memory_gb > 4 else 1.0  # cards count 16 bits a weight
-    narrow = 2.0 if rounded else BYTES.get(kept, 2 * wide)  # cards count what was rounded as 16 bits too
-    full, network = (card.parameters_b * 1e9 / 2**30 * each for each in (2 * wide, narrow))
-    whole = card.memory_gb * wide - (full - network) * card.networks
+    wide = _wide(card, dtype)
+    whole, network = _sizes(card, wide, kept, rounded)
     other = min(max(whole - network * card.networks, 0.0), card.text_encoder_gb * wide)
     largest, halved = max(network, other), max(network / 2, other)
     if free >= whole:
@@ -194,38 +192,72 @@ def _fit(
     return "group", kept, f"a few layers at a time, {lacking}"
 
 
+def _wide(card: ModelCard, dtype: str) -> float:
+    """How many times 16 bits, which cards count, a weight of a large model takes."""
+    return 2.0 if dtype == "float32" and card.memory_gb > 4 else 1.0
+
+
+def _sizes(card: ModelCard, wide: float, kept: Storage, rounded: int) -> tuple[float, float]:
+    """A model and the largest of its networks in GiB.
+
+    Cards count what was rounded as 16 bits, too. Beside a network that has no file it is counted as if it
+    were widened like that one: too much rather than too little.
+    """
+    narrow = 2.0 if rounded >= card.networks else BYTES.get(kept, 2 * wide)
+    full, network = (card.parameters_b * 1e9 / 2**30 * each for each in (2 * wide, narrow))
+    return card.memory_gb * wide - (full - network) * card.networks, network
+
+
 def check_memory(
     card: ModelCard,
     placement: Placement,
     machine: Machine,
     wishes: Wishes | str | None,
     *,
-    rounded: bool = False,
+    rounded: int = 0,
 ) -> None:
-    """Check that main memory holds a large model that runs on the CPU, before it is downloaded.
+    """Check that main memory holds a large model, before it is downloaded.
+
+    On the way to a CUDA device the weights of all parts are in main memory at once.
 
     Args:
         card: of the checkpoint, whose own weights are meant.
         placement: the choice for it.
         machine: what there is.
-        wishes: what was set by hand; who asked for the CPU gets it.
+        wishes: what was set by hand; who asked for another device or for a way of offloading gets it.
         rounded: as in `choose`.
 
     Raises:
         InputError: if it holds less than two thirds of it.
     """
-    asked = wishes if isinstance(wishes, str) or wishes is None else wishes.device
-    if placement.device != "cpu" or asked == "cpu" or card.memory_gb <= 4:
+    wishes = Wishes(device=wishes) if isinstance(wishes, str) else wishes or Wishes()
+    cpu, elsewhere = placement.device == "cpu", (wishes.device or "cuda").partition(":")[0] != "cuda"
+    if card.memory_gb <= 4 or elsewhere or (not cpu and wishes.offload is not None):
         return
-    narrow = 2.0 if rounded else BYTES.get(placement.storage, 4.0)
-    saved = card.networks * card.parameters_b * 1e9 / 2**30 * (4 - narrow)
-    needed = card.memory_gb * 2 - saved  # a card counts 16 bits a weight, a CPU takes 32
-    if machine.ram_gb < needed * 2 / 3:
+    needed = _main_memory(card, placement, rounded)
+    if machine.ram_gb >= needed * 2 / 3:
+        return
+    room = f"{needed:.0f} GiB of main memory, of which {machine.ram_gb:.0f} GiB are free."
+    if cpu:
         raise InputError(
-            f"{placement.reason} There it needs about {needed:.0f} GiB of main memory, of which "
-            f"{machine.ram_gb:.0f} GiB are free. Choose a smaller model, or run the studio where a CUDA "
-            "device is. STUDIO_DEVICE=cpu tries it all the same."
+            f"{placement.reason} There it needs about {room} Choose a smaller model, or run the studio where "
+            "a CUDA device is. STUDIO_DEVICE=cpu tries it all the same."
         )
+    raise InputError(
+        f"{placement.reason} To be loaded it needs about {room} Close other programs, or choose a smaller "
+        f"model. STUDIO_OFFLOAD={placement.offload} tries it all the same."
+    )
+
+
+def _main_memory(card: ModelCard, placement: Placement, rounded: int) -> float:
+    """GiB of main memory for a model on the CPU, or for its weights on the way to a CUDA device.
+
+    Weights that are narrow on the device only are loaded as they are calculated with.
+    """
+    if placement.device == "cpu":
+        return _sizes(card, 2.0, placement.storage, rounded)[0]
+    wide, loaded = _wide(card, placement.dtype), placement.storage if placement.storage in ROUNDED else "full"
+    return _sizes(card, wide, loaded, rounded)[1] * card.networks + card.text_encoder_gb * wide
 
 
 def this_machine(wishes: Wishes | str | None = None) -> Machine:

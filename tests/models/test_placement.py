@@ -2,12 +2,14 @@
 
 import contextlib
 import dataclasses
+import os
 
 import psutil
 import pytest
 
 from models.catalog import card
 from models.errors import InputError
+from models.gguf_networks import with_networks
 from models.placement import Machine, Wishes, _free_ram, check_memory, choose, this_machine
 
 SMALL = card("pocket")
@@ -113,6 +115,45 @@ def test_a_model_that_main_memory_cannot_hold_is_refused_before_its_download(ram
 def test_a_network_in_8_bits_needs_less_main_memory():
     machine, wishes = Machine(ram_gb=64), Wishes(storage="int8")
     check_memory(HUGE, choose(HUGE, machine, wishes), machine, wishes)
+
+
+@pytest.mark.parametrize(
+    ("ram_gb", "wishes", "refused"),
+    [
+        (24, None, True),
+        (26, None, False),
+        (24, Wishes(device="cuda:0"), True),
+        (24, Wishes(offload="disk"), False),
+        (24, Wishes(storage="nf4"), False),
+        (8, Wishes(storage="nf4"), True),
+    ],
+)
+def test_a_model_that_main_memory_cannot_pass_on_to_the_gpu_is_refused_too(ram_gb, wishes, refused):
+    """All its parts are loaded before the first goes to the device or to disk: 26 and 11 GiB."""
+    machine = Machine(24, bfloat16=True, ram_gb=ram_gb)
+    sentence = (
+        r"To be loaded it needs about \d+ GiB of main memory, of which \d+ GiB are free\. Close .*STUDIO_"
+    )
+    with pytest.raises(InputError, match=sentence) if refused else contextlib.nullcontext():
+        check_memory(HUGE, choose(HUGE, machine, wishes), machine, wishes)
+
+
+def test_a_small_model_is_never_refused():
+    machine = Machine(24, bfloat16=True, ram_gb=0.1)
+    check_memory(SMALL, choose(SMALL, machine), machine, None)
+
+
+@pytest.mark.parametrize(
+    ("files", "offload"), [(("transformer", "transformer_2"), "model"), (("transformer",), "group")]
+)
+def test_a_network_without_a_file_is_widened_where_there_is_no_bfloat16(files, offload, tmp_path):
+    """Of two networks of 26 GiB in 16 bits one has a file of 9: the other takes 52 then."""
+    for name in files:
+        (tmp_path / name).write_bytes(b"GGUF")
+        os.truncate(tmp_path / name, 9 * 2**30)  # sparse
+    lighter = with_networks(card("wan2.2-t2v-a14b"), {name: tmp_path / name for name in files})
+    machine = Machine(48, bfloat16=False, ram_gb=256)
+    assert choose(lighter, machine, rounded=len(files)).offload == offload
 
 
 def test_what_is_left_to_a_container_counts(tmp_path):
