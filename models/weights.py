@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,29 @@ def check_folder(folder: Path, title: str) -> None:
                 raise InputError(f"The weights of {title} are incomplete: {missing} is missing. {mend}")
     for file in sorted(folder.rglob("*.safetensors")):
         check_file(file, title)
+
+
+def check_kind(folder: Path, card: ModelCard, without: Iterable[str] = ()) -> None:
+    """Check that the weights of every part with a configuration are in safetensors files.
+
+    Args:
+        folder: of a pipeline, that of an older checkpoint maybe, which has pickles.
+        card: of the model that is to be loaded from it.
+        without: parts whose weights come from elsewhere.
+
+    Raises:
+        InputError: naming the parts without any, and where there are some.
+    """
+    parts = sorted(file.parent for file in folder.glob("*/config.json"))
+    lacking = [
+        each.name for each in parts if each.name not in without and not any(each.glob("*.safetensors"))
+    ]
+    if lacking:
+        raise InputError(
+            f"There is no safetensors file with the weights of {' and '.join(lacking)} in {folder}. The "
+            "studio loads no others (.bin, .ckpt), as those can run code of their makers. Fetch the folder "
+            f"again, or choose a checkpoint that has them, such as {card.source}."
+        )
 
 
 def check_file(file: Path, title: str) -> None:
@@ -129,6 +152,8 @@ def load_pipeline(
             f'{card.title} needs further packages to be loaded so: pip install -e ".[quantization]". {error}'
         ) from error
     except (OSError, ValueError, KeyError, RuntimeError, AttributeError) as error:
+        if is_folder:
+            check_kind(Path(where), card, without=networks or {})
         raise InputError(
             f"The weights of {card.title} could not be loaded from {where}: {error} Fetch them again, or "
             f"choose another model."

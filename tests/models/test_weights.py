@@ -12,8 +12,9 @@ from transformers import T5Tokenizer
 
 from models.catalog import CARDS
 from models.errors import InputError
+from models.image_model import IMAGE_MODEL
 from models.lingen.pipeline import LinGenPipeline
-from models.weights import check_names, load_pipeline
+from models.weights import check_kind, check_names, load_pipeline
 from tests.tiny import tiny_lingen, tiny_transformer
 
 
@@ -75,8 +76,23 @@ def test_a_weight_file_of_something_else(folder):
 
 def test_a_missing_weight_file(folder):
     (folder / "vae" / "diffusion_pytorch_model.safetensors").unlink()
-    with pytest.raises(InputError, match=r"vae"):
+    with pytest.raises(InputError, match=r"no safetensors file with the weights of vae"):
         load(folder)
+
+
+def test_pickles_are_not_loaded_and_an_alternative_is_named(tmp_path):
+    """As older text-to-image checkpoints have them, which somebody wants for first frames."""
+    for part, name in (("unet", "diffusion_pytorch_model.bin"), ("text_encoder", "model.safetensors")):
+        (tmp_path / part).mkdir()
+        (tmp_path / part / "config.json").write_text("{}")
+        (tmp_path / part / name).touch()
+    sentence = (
+        r"no safetensors file with the weights of unet in .* loads no others \(\.bin, \.ckpt\).* such as "
+        r"stable-diffusion-v1-5/stable-diffusion-v1-5\."
+    )
+    with pytest.raises(InputError, match=sentence):
+        check_kind(tmp_path, IMAGE_MODEL)
+    check_kind(tmp_path, IMAGE_MODEL, without=("unet",))
 
 
 def test_a_missing_component(folder):
