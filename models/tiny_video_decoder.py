@@ -146,7 +146,11 @@ SPACES: dict[str, Callable[[Any, Tensor], Tensor]] = {
     "AutoencoderKLHunyuanVideo15": _scaled,
     "AutoencoderKLCogVideoX": _as_they_are,
 }
-"""Which autoencoders have a small decoder, and how their latents become those that it was trained on."""
+"""Which autoencoders have a small decoder, and how their latents become those that it was trained on.
+
+TAEHV takes latents as the denoising networks see them (its README), but for those of CogVideoX, which it
+takes as the autoencoder does: its `examples/TAECVX_T2I_Demo.ipynb` divides a run's by the scaling factor.
+"""
 
 
 def _read(vae: Any, *names: str) -> int:

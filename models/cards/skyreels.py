@@ -1,6 +1,8 @@
 """SkyReels-V2 Diffusion Forcing, by Skywork.
 
-Sources: the authors' table of recommended sizes and lengths, and diffusers' page on SkyReels-V2.
+Sources: the authors' table of recommended sizes and lengths, their `generate_video_df.py` for steps and
+guidance, and diffusers' page on SkyReels-V2. From an image that script keeps guidance at 6, where the table
+and diffusers' pipeline name 5, as for checkpoints that were made for images alone; the slider takes both.
 """
 
 from dataclasses import replace
