@@ -1,8 +1,9 @@
 """Wan 2.1 and 2.2, in the diffusers format of their authors.
 
 Sources: `generate.py`, `wan/configs` and the READMEs of github.com/Wan-Video/Wan2.1 and Wan2.2 for steps,
-shift, guidance, sizes and frame rates; diffusers' page on Wan for the hub ids. In A14B `guidance_scale` is
-that of the network for high noise and `guidance_scale_2` that of the one for low noise.
+shift, guidance, sizes and frame rates; diffusers' page on Wan for the hub ids; the examples of its pipelines
+for what is in 32 bits. In A14B `guidance_scale` is that of the network for high noise and `guidance_scale_2`
+that of the one for low noise.
 """
 
 from dataclasses import replace
@@ -64,6 +65,7 @@ IMAGE_14B = replace(
     TEXT_14B,
     name="wan2.1-i2v-14b-720p",
     title="Wan 2.1 I2V 14B 720p",
+    precise=("vae", "image_encoder"),
     pipeline_class="WanImageToVideoPipeline",
     source="Wan-AI/Wan2.1-I2V-14B-720P-Diffusers",
     parameters_b=16.4,
