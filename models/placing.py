@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -111,32 +111,60 @@ def _store_in_float8(network: Any, compute_dtype: Any) -> None:
 def _offload_layers(pipeline: Any, placement: Placement, disk: Path | None) -> Any:
     """A few layers at a time on the device, fetched ahead by a stream of their own.
 
-    diffusers names the files of layers by their places in a part, so every network has a folder of its own.
-    The other parts stay in main memory: from disk, weights that two layers share and what a part keeps beside
-    its layers do not come back.
+    diffusers names the files of layers by their places in a part, so every part has a folder of its own.
     """
     import torch
     from diffusers.hooks import apply_group_offloading
 
-    folder = _layers_folder(pipeline, disk) if placement.offload == "disk" else None
+    on_disk = _parts_for_disk(pipeline) if placement.offload == "disk" else {}
+    folder = _layers_folder(pipeline, on_disk.values(), disk) if on_disk else Path()
     streams = placement.device.startswith("cuda")
     sparing = streams and short_of_memory(pipeline, this_machine().ram_gb)
     for name, part in pipeline.components.items():
         if isinstance(part, torch.nn.Module) and _keeps_together(part):
             part.to(placement.device)
         elif isinstance(part, torch.nn.Module):
-            on_disk = folder is not None and name in NETWORKS
             apply_group_offloading(
                 part,
                 onload_device=torch.device(placement.device),
                 offload_type="leaf_level",
                 use_stream=streams,
                 low_cpu_mem_usage=sparing,
-                offload_to_disk_path=str(folder / name) if folder is not None and on_disk else None,
+                offload_to_disk_path=str(folder / name) if name in on_disk else None,
             )
-            if folder is not None and on_disk:
+            if name in on_disk:
+                _keep_shared_weights(part, folder / name)
                 _keep_for_adapters(part, folder / name)
     return pipeline
+
+
+def _parts_for_disk(pipeline: Any) -> dict[str, Any]:
+    """The parts whose layers can lie on disk: networks, and encoders of words and pictures.
+
+    Autoencoders, which are small, stay in main memory: they are entered by `decode`, and what they keep
+    beside their layers is read from outside.
+    """
+    from transformers import PreTrainedModel
+
+    return {
+        name: part
+        for name, part in pipeline.components.items()
+        if (name in NETWORKS and part is not None) or isinstance(part, PreTrainedModel)
+        if not _keeps_together(part)
+    }
+
+
+def _keep_shared_weights(part: Any, folder: Path) -> None:
+    """Let layers that share a weight, such as the embedding of words of T5, find it on disk.
+
+    diffusers writes a file for each of them, of which all but the first hold no more than the memory that the
+    first one gave back.
+    """
+    first: dict[Any, str] = {}
+    for name, layer in part.named_modules():
+        weight = dict(layer.named_parameters(recurse=False)).get("weight")
+        if weight is not None and first.setdefault(weight, name) != name:
+            _link(_layer_file(folder, name), _layer_file(folder, first[weight]))
 
 
 def _keeps_together(part: Any) -> bool:
@@ -154,24 +182,32 @@ def _keeps_together(part: Any) -> bool:
     return bool(widened and part.dtype == torch.float16)
 
 
-def _keep_for_adapters(network: Any, folder: Path) -> None:
+def _keep_for_adapters(part: Any, folder: Path) -> None:
     """Let the layers on disk be found under the names that a LoRA gives them.
 
     It wraps a layer, which is then called `base_layer`. diffusers takes that for a layer that has no file
     yet, and would write one of weights that are no longer in memory.
     """
+    for name, _ in part.named_modules():
+        file, wrapped = (_layer_file(folder, each) for each in (name, f"{name}.base_layer"))
+        if file.is_file() and not wrapped.exists():
+            _link(wrapped, file)
+
+
+def _layer_file(folder: Path, name: str) -> Path:
+    """Where diffusers keeps the layer of that name."""
     from diffusers.hooks.group_offloading import _compute_group_hash
 
-    for name, _ in network.named_modules():
-        file, wrapped = (
-            folder / f"group_{_compute_group_hash(each)}.safetensors" for each in (name, f"{name}.base_layer")
-        )
-        if not file.is_file() or wrapped.exists():
-            continue
-        try:
-            wrapped.hardlink_to(file)
-        except OSError:  # a file system without links
-            shutil.copyfile(file, wrapped)
+    return folder / f"group_{_compute_group_hash(name)}.safetensors"
+
+
+def _link(file: Path, to: Path) -> None:
+    """Have a file hold what another one holds, whatever it held before."""
+    file.unlink(missing_ok=True)
+    try:
+        file.hardlink_to(to)
+    except OSError:  # a file system without links
+        shutil.copyfile(to, file)
 
 
 def short_of_memory(pipeline: Any, free_gb: float) -> bool:
@@ -186,7 +222,7 @@ def short_of_memory(pipeline: Any, free_gb: float) -> bool:
     return free_gb * 2**30 < 1.7 * size
 
 
-def _layers_folder(pipeline: Any, disk: Path | None) -> Path:
+def _layers_folder(pipeline: Any, parts: Iterable[Any], disk: Path | None) -> Path:
     """Where layers lie on disk; a temporary folder beside the weights is gone with the pipeline."""
     from huggingface_hub import constants
 
@@ -202,8 +238,7 @@ def _layers_folder(pipeline: Any, disk: Path | None) -> Path:
     lock = FileLock(Path(folder) / IN_USE, thread_local=False)
     lock.acquire()
     remove = weakref.finalize(pipeline, _remove, lock)
-    networks = [network for name in NETWORKS if (network := getattr(pipeline, name, None)) is not None]
-    needed = sum(each.nbytes for network in networks for each in network.state_dict().values())
+    needed = sum(each.nbytes for part in parts for each in part.state_dict().values())
     if (free := shutil.disk_usage(folder).free) < needed:
         remove()
         raise InputError(

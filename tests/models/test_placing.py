@@ -94,9 +94,10 @@ def test_parts_that_do_not_work_layer_by_layer_are_on_the_device_as_a_whole(monk
     assert where == {"image_encoder": "meta", "vae": "meta", "text_encoder": "cpu"}
 
 
-@pytest.mark.parametrize("name", ["wan2.2-t2v-a14b", "ltx-0.9.5"])
+@pytest.mark.parametrize("name", ["wan2.2-t2v-a14b", "ltx-0.9.5", "ltx-2", "hunyuan"])
 def test_layers_on_disk_give_the_clip_that_layers_in_memory_give(name, tmp_path):
-    """Two networks of one shape each get their own weights back, and a decoder keeps its statistics."""
+    """Two networks of one shape each get their own weights back, layers that share one share it still (the
+    words of T5 and Gemma), and a decoder keeps its statistics."""
     small = tiny(card(name), tmp_path / "weights")
 
     def clip(offload):
@@ -108,7 +109,7 @@ def test_layers_on_disk_give_the_clip_that_layers_in_memory_give(name, tmp_path)
         return model.begin(model.encode("a fox"), 0, 3).finish().frames
 
     np.testing.assert_allclose(clip("disk").astype(int), clip("none"), atol=1)  # sums are rounded otherwise
-    assert any((tmp_path / "layers" / "transformer").iterdir())
+    assert {"transformer", "text_encoder"} <= {folder.name for folder in (tmp_path / "layers").iterdir()}
 
 
 @pytest.fixture
@@ -172,10 +173,14 @@ def test_of_two_networks_the_first_takes_the_place_of_the_second_too(tmp_path):
     run.close()
 
 
-def test_parts_that_the_authors_keep_in_32_bits_stay_so(tmp_path):
-    small = tiny(card("wan2.1-t2v-1.3b"), tmp_path)
+@pytest.mark.parametrize(
+    ("name", "parts"), [("wan2.1-t2v-1.3b", {"vae"}), ("wan2.1-i2v-14b-480p", {"vae", "image_encoder"})]
+)
+def test_parts_that_the_authors_keep_in_32_bits_stay_so(name, parts, tmp_path):
+    small = tiny(card(name), tmp_path)
     pipeline = load_pipeline(family("wan").pipeline_class(small), small, tmp_path, torch.bfloat16)
-    assert (pipeline.vae.dtype, pipeline.transformer.dtype) == (torch.float32, torch.bfloat16)
+    modules = {each: part for each, part in pipeline.components.items() if isinstance(part, torch.nn.Module)}
+    assert {each for each, part in modules.items() if part.dtype == torch.float32} == parts
 
 
 def test_a_closed_model_leaves_no_weights_behind(tmp_path):

@@ -62,7 +62,12 @@ def gemma(vocab_size: int) -> Gemma3ForConditionalGeneration:
         head_dim=8,
     )
     vision = SiglipVisionConfig(
-        hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2, image_size=32
+        hidden_size=16,
+        intermediate_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        image_size=32,
+        vision_use_head=False,  # as in Gemma 3's own configuration
     )
     return Gemma3ForConditionalGeneration(Gemma3Config(text_config=text, vision_config=vision))
 
