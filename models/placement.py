@@ -216,48 +216,30 @@ def check_memory(
     *,
     rounded: int = 0,
 ) -> None:
-    """Check that main memory holds a large model, before it is downloaded.
+    """Check that main memory holds a large model that runs on the CPU, before it is downloaded.
 
-    On the way to a CUDA device the weights of all parts are in main memory at once.
+    On the way to a CUDA device weights are pages of their files, which take next to none of it.
 
     Args:
         card: of the checkpoint, whose own weights are meant.
         placement: the choice for it.
         machine: what there is.
-        wishes: what was set by hand; who asked for another device or for a way of offloading gets it.
+        wishes: what was set by hand; who asked for the CPU gets it.
         rounded: as in `choose`.
 
     Raises:
         InputError: if it holds less than two thirds of it.
     """
-    wishes = Wishes(device=wishes) if isinstance(wishes, str) else wishes or Wishes()
-    cpu, elsewhere = placement.device == "cpu", (wishes.device or "cuda").partition(":")[0] != "cuda"
-    if card.memory_gb <= 4 or elsewhere or (not cpu and wishes.offload is not None):
+    asked = wishes if isinstance(wishes, str) or wishes is None else wishes.device
+    if placement.device != "cpu" or asked == "cpu" or card.memory_gb <= 4:
         return
-    needed = _main_memory(card, placement, rounded)
-    if machine.ram_gb >= needed * 2 / 3:
-        return
-    room = f"{needed:.0f} GiB of main memory, of which {machine.ram_gb:.0f} GiB are free."
-    if cpu:
+    needed, _ = _sizes(card, 2.0, placement.storage, rounded)
+    if machine.ram_gb < needed * 2 / 3:
         raise InputError(
-            f"{placement.reason} There it needs about {room} Choose a smaller model, or run the studio where "
-            "a CUDA device is. STUDIO_DEVICE=cpu tries it all the same."
+            f"{placement.reason} There it needs about {needed:.0f} GiB of main memory, of which "
+            f"{machine.ram_gb:.0f} GiB are free. Choose a smaller model, or run the studio where a CUDA "
+            "device is. STUDIO_DEVICE=cpu tries it all the same."
         )
-    raise InputError(
-        f"{placement.reason} To be loaded it needs about {room} Close other programs, or choose a smaller "
-        f"model. STUDIO_OFFLOAD={placement.offload} tries it all the same."
-    )
-
-
-def _main_memory(card: ModelCard, placement: Placement, rounded: int) -> float:
-    """GiB of main memory for a model on the CPU, or for its weights on the way to a CUDA device.
-
-    Weights that are narrow on the device only are loaded as they are calculated with.
-    """
-    if placement.device == "cpu":
-        return _sizes(card, 2.0, placement.storage, rounded)[0]
-    wide, loaded = _wide(card, placement.dtype), placement.storage if placement.storage in ROUNDED else "full"
-    return _sizes(card, wide, loaded, rounded)[1] * card.networks + card.text_encoder_gb * wide
 
 
 def this_machine(wishes: Wishes | str | None = None) -> Machine:

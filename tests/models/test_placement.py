@@ -117,27 +117,6 @@ def test_a_network_in_8_bits_needs_less_main_memory():
     check_memory(HUGE, choose(HUGE, machine, wishes), machine, wishes)
 
 
-@pytest.mark.parametrize(
-    ("ram_gb", "wishes", "refused"),
-    [
-        (24, None, True),
-        (26, None, False),
-        (24, Wishes(device="cuda:0"), True),
-        (24, Wishes(offload="disk"), False),
-        (24, Wishes(storage="nf4"), False),
-        (8, Wishes(storage="nf4"), True),
-    ],
-)
-def test_a_model_that_main_memory_cannot_pass_on_to_the_gpu_is_refused_too(ram_gb, wishes, refused):
-    """All its parts are loaded before the first goes to the device or to disk: 26 and 11 GiB."""
-    machine = Machine(24, bfloat16=True, ram_gb=ram_gb)
-    sentence = (
-        r"To be loaded it needs about \d+ GiB of main memory, of which \d+ GiB are free\. Close .*STUDIO_"
-    )
-    with pytest.raises(InputError, match=sentence) if refused else contextlib.nullcontext():
-        check_memory(HUGE, choose(HUGE, machine, wishes), machine, wishes)
-
-
 def test_a_small_model_is_never_refused():
     machine = Machine(24, bfloat16=True, ram_gb=0.1)
     check_memory(SMALL, choose(SMALL, machine), machine, None)
