@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ _CONTAINERS = "mov,matroska,avi,mpeg,mpegvideo,mpegts,gif"  # a playlist would o
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What a video file says of itself: size in pixels, frames per second, metadata comment."""
+    """What a video file says of itself: shown size in pixels, frames per second, metadata comment."""
 
     height: int
     width: int
@@ -41,19 +42,21 @@ def read_info(path: Path) -> VideoInfo:
     with opened(path) as container:
         stream = container.streams.video[0]
         comment = container.metadata.get("comment", "") or container.metadata.get("COMMENT", "")
-        return VideoInfo(stream.height, stream.width, float(stream.average_rate or 0), comment)
+        return VideoInfo(
+            stream.height, _shown_width(stream, pixel_ratio(stream)), float(stream.average_rate or 0), comment
+        )
 
 
 def read_frames(path: Path) -> Iterator[Frame]:
-    """Decode a video file frame by frame, upright: `[H, W, 3]` uint8 RGB.
+    """Decode a video file frame by frame, upright and with square pixels: `[H, W, 3]` uint8 RGB.
 
     Raises:
         InputError: if it cannot be read.
     """
     with opened(path) as container:
-        converter = VideoReformatter()
+        converter, ratio = VideoReformatter(), pixel_ratio(container.streams.video[0])
         for frame in container.decode(video=0):
-            yield _upright(frame, converter)
+            yield _upright(frame, ratio, converter)
 
 
 def read_last_frame(path: Path) -> Frame:
@@ -62,14 +65,14 @@ def read_last_frame(path: Path) -> Frame:
     Raises:
         InputError: if it cannot be read, or has too many pixels.
     """
-    last = None
+    last, ratio = None, Fraction(1)
     with suppress(InputError):  # not every file can be read from its middle
-        last = _last_decoded(path, near_end=True)
+        last, ratio = _last_decoded(path, near_end=True)
     if last is None or last.is_corrupt:
-        last = _last_decoded(path)
+        last, ratio = _last_decoded(path)
     if last is None:
         raise InputError(f"{path.name} holds no frame. Choose another file.")
-    return shrunk(_upright(last, VideoReformatter()))
+    return shrunk(_upright(last, ratio, VideoReformatter()))
 
 
 def count_frames(path: Path) -> int:
@@ -81,18 +84,33 @@ def count_frames(path: Path) -> int:
     return sum(1 for _ in packets(path))
 
 
-def _upright(frame: Any, converter: VideoReformatter) -> Frame:
-    picture: Frame = converter.reformat(frame, format="rgb24", threads=1).to_ndarray()  # type: ignore[assignment]
+def pixel_ratio(stream: Any) -> Fraction:
+    """Width of a pixel by its height: 1 but for anamorphic film, DVD and DV."""
+    return stream.sample_aspect_ratio or Fraction(1)
+
+
+def _shown_width(of: Any, ratio: Fraction) -> int:
+    """How wide a stream or a frame is shown; even where that is not how it is coded."""
+    return of.width if ratio == 1 else max(2, 2 * round(of.width * ratio / 2))
+
+
+def _upright(frame: Any, ratio: Fraction, converter: VideoReformatter) -> Frame:
+    width = min(_shown_width(frame, ratio), MAX_PIXELS // frame.height)  # the file may have said another size
+    shown = converter.reformat(frame, width=width, format="rgb24", threads=1)
+    picture: Frame = shown.to_ndarray()  # type: ignore[assignment]
     return np.rot90(picture, round(frame.rotation / 90)) if frame.rotation else picture
 
 
-def _last_decoded(path: Path, *, near_end: bool = False) -> Any:
-    """The last frame as it is decoded, or None; `near_end` leaves out what lies a second before the end."""
+def _last_decoded(path: Path, *, near_end: bool = False) -> tuple[Any, Fraction]:
+    """The last frame as it is decoded, or None, and the ratio of its pixels.
+
+    `near_end` leaves out what lies a second before the end.
+    """
     with opened(path) as container:
         if near_end and container.duration:
             container.seek((container.start_time or 0) + container.duration - av.time_base)
         last = deque(container.decode(video=0), maxlen=1)
-    return last[0] if last else None
+        return (last[0] if last else None), pixel_ratio(container.streams.video[0])
 
 
 def packets(path: Path) -> Iterator[tuple[Any, Any]]:
@@ -118,9 +136,10 @@ def opened(path: Path) -> Iterator[Any]:
 
 def _check_size(path: Path, stream: Any) -> None:
     """A file of a few kilobytes can hold frames that fill the memory."""
-    if stream.width * stream.height > MAX_PIXELS:
+    width = max(stream.width, _shown_width(stream, pixel_ratio(stream)))
+    if width * stream.height > MAX_PIXELS:
         raise InputError(
-            f"{path.name} is {stream.width}x{stream.height}: more than {MAX_PIXELS // 10**6} million pixels "
+            f"{path.name} is {width}x{stream.height}: more than {MAX_PIXELS // 10**6} million pixels "
             "a frame. Save it smaller."
         )
     stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}  # it may say another size than it has

@@ -24,7 +24,15 @@ from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from PIL import Image, ImageOps
 
 from studio.errors import InputError
-from studio.media.reading import Frame, count_frames, opened, packets, read_frames, read_info
+from studio.media.reading import (
+    Frame,
+    count_frames,
+    opened,
+    packets,
+    pixel_ratio,
+    read_frames,
+    read_info,
+)
 
 Quality = Literal["preview", "full"]
 
@@ -149,8 +157,8 @@ class Piece:
         lasting = [(packet.duration or 0) * tick for packet in self._packets]
         at_rate = all(abs(seconds - 1 / fps) < tick for seconds in lasting)
         in_order = all(packet.pts == packet.dts for packet in self._packets)
-        h264, alone = stream.codec_context.name == "h264", self._packets[0].is_keyframe
-        if not (h264 and alone and in_order and at_rate):
+        playable = stream.codec_context.name == "h264" and pixel_ratio(stream) == 1
+        if not (playable and self._packets[0].is_keyframe and in_order and at_rate):
             return False
         begin = self._packets[0].dts
         with av.open(str(out), "w", format="mp4", options=_FULL.container_options) as container:

@@ -1,5 +1,8 @@
 """Videos of strangers: nothing about them is trusted, and old ones are read all the same."""
 
+import subprocess
+
+import imageio_ffmpeg
 import numpy as np
 import pytest
 
@@ -38,3 +41,12 @@ def test_frames_that_would_fill_the_memory_are_not_decoded(clip, monkeypatch):
     monkeypatch.setattr(reading, "MAX_PIXELS", 96 * 64 - 1)
     with pytest.raises(InputError, match="96x64"):
         media.read_last_frame(clip)
+
+
+def test_pixels_of_an_absurd_shape_fill_no_memory(tmp_path, clip, monkeypatch):
+    monkeypatch.setattr(reading, "MAX_PIXELS", 100_000)
+    absurd = tmp_path / "absurd.mp4"
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-i", str(clip), "-c", "copy"]
+    subprocess.run([*command, "-aspect", "200:1", str(absurd)], check=True)
+    with pytest.raises(InputError, match="12800x64"):
+        media.read_last_frame(absurd)

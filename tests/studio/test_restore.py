@@ -89,6 +89,19 @@ def test_chunks_of_a_film_that_another_program_coded_out_of_order_keep_their_own
     assert seconds(export.film(project, store)) == pytest.approx(51 / 8, abs=1e-3)
 
 
+def test_a_film_whose_pixels_another_program_made_oblong_is_restored_in_its_shape(store, tmp_path):
+    before, squeezed = samples.project_with_clips(store, 2), tmp_path / "squeezed.mp4"
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-i", str(export.film(before, store)), "-bf"]
+    subprocess.run([*command, "0", "-g", "9", "-vf", "scale=48:64,setsar=2/1", str(squeezed)], check=True)
+    project = restore(squeezed, store, kept=lambda _: 5)
+    for segment in project.branch():
+        clip, tail = (store.media_path(project.id, name) for name in (segment.clip, segment.tail))
+        assert (segment.height, segment.width) == (64, 96)
+        assert next(media.read_frames(clip)).shape == media.read_frames_png(tail)[0].shape == (64, 96, 3)
+        with av.open(str(clip)) as container:
+            assert container.streams.video[0].width == 96
+
+
 @pytest.mark.parametrize("kind", ["mp4", "webm"])
 def test_clips_of_a_restored_film_keep_their_own_rates(store, kind):
     before = Project()

@@ -303,6 +303,19 @@ def test_a_video_that_was_taken_upright_is_read_upright(tmp_path, clip):
     assert upright.shape == (96, 64, 3)
 
 
+@pytest.mark.parametrize("suffix", [".mp4", ".webm", ".mkv"])
+@pytest.mark.parametrize(("width", "ratio"), [(48, "2/1"), (128, "3/4")], ids=["wide", "narrow"])
+def test_a_video_whose_pixels_are_not_square_is_read_as_it_is_shown(tmp_path, clip, suffix, width, ratio):
+    coded = tmp_path / f"anamorphic{suffix}"
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-i", clip, "-vf"]
+    subprocess.run([*map(str, command), f"scale={width}:64,setsar={ratio}", str(coded)], check=True)
+    frames, info = np.stack(list(media.read_frames(coded))), media.read_info(coded)
+    assert frames.shape == (9, 64, 96, 3)
+    assert (info.height, info.width) == (64, 96)
+    assert psnr(frames, moving_frames()) > 20
+    np.testing.assert_array_equal(media.read_last_frame(coded), frames[-1])
+
+
 @pytest.mark.parametrize("suffix", [".mp4", ".webm", ".avi", ".mpg", ".mkv"])
 def test_the_last_frame_of_a_long_video_is_had_without_decoding_all_of_it(tmp_path, suffix, monkeypatch):
     source, video = tmp_path / "source.mp4", tmp_path / f"video{suffix}"
