@@ -285,7 +285,7 @@ def _work(
     prompts = "\n".join(request.prompt for request in requests)
     if words := reading_words(studio.worker.reading(requests[0].model, prompts)):
         console.print(words, highlight=False, markup=False)
-    studio.start(warm=False)
+    studio.store.sweep()
     view = watch(studio, studio.make(project.id, requests), project.id, console)
     made = studio.project(project.id)
     print(f"project  {made.id}  {made.title}  {made.seconds:.1f} s in {studio.store.media_dir(made.id)}")

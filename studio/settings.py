@@ -23,6 +23,8 @@ class Settings(BaseSettings):
         shared: whether strangers share the page, so that each browser lists the projects that it began and no
             others; so it is by itself on a Hugging Face Space.
         min_free_mb: free disk below which no new work is begun, in MiB.
+        keep_days: days after which a project that nobody has changed is removed while the page is open, 0
+            for never.
         device: where the model runs, as torch names it; None chooses, as for the next three.
         offload: `none`, `model` (one part of the pipeline at a time on the GPU), `group` (a few layers at a
             time) or `disk` (the same, the rest on disk).
@@ -54,6 +56,7 @@ class Settings(BaseSettings):
     max_upload_mb: int = Field(default=20, ge=1)
     max_film_mb: int = Field(default=500, ge=1)
     min_free_mb: int = Field(default=200, ge=0)
+    keep_days: float = Field(default=0, ge=0, le=36_500)
     device: str | None = None
     offload: Literal["none", "model", "group", "disk"] | None = None
     storage: Literal["full", "float8", "int8", "nf4"] | None = None

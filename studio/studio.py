@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING
 
 from studio import checks, costs
 from studio.costs import Cost
-from studio.errors import InputError
 from studio.handover import handed_over_film
 from studio.making import FirstFrame, Maker
 from studio.recorder import LiveView
@@ -51,22 +50,23 @@ class Studio:
         self.worker: Worker = worker or local_worker(self.settings)
         self.store = Store(self.settings.data_dir, self.settings.min_free_mb)
         self.jobs = Jobs(self.store)
-        self._submitting = threading.Lock()
+        self._submitting, self._closing = threading.Lock(), threading.Event()
         self._maker = Maker(self.store, self.worker)
 
-    def start(self, *, warm: bool | None = None) -> Studio:
-        """Take up work: remove what a crash left behind, and load the first model.
+    def start(self) -> Studio:
+        """Take up work: remove what a crash left behind, load the first model, retire old projects."""
+        from studio.retiring import retire_from_now_on
 
-        Args:
-            warm: load `settings.model` in the background; None takes `settings.warm`.
-        """
         self.store.sweep()
-        if self.settings.warm if warm is None else warm:
+        if self.settings.warm:
             threading.Thread(target=self._warm, name="studio-warm", daemon=True).start()
+        if self.settings.keep_days:
+            retire_from_now_on(self.store, self.settings.keep_days, self._closing)
         return self
 
     def close(self) -> None:
         """Cancel what runs, keep what is finished, free the models. Safe to call twice."""
+        self._closing.set()
         self.jobs.close()
         self.worker.close()
 
@@ -197,9 +197,8 @@ class Studio:
 
         self.store.load(project_id)
         self.store.check_disk()
-        is_video = Path(path).suffix.lower() in VIDEOS
         at, limit = Path(path), self.settings.max_upload_mb
-        image = read_last_frame(at) if is_video else read_guide(at, limit)
+        image = read_last_frame(at) if at.suffix.lower() in VIDEOS else read_guide(at, limit)
         return self.store.write_media(project_id, ".png", lambda to: write_frames_png(image[None], to))
 
     def check(self, requests: Sequence[ChunkRequest], *, continues: bool = False) -> list[ChunkRequest]:
@@ -363,10 +362,7 @@ class Studio:
         """
         from studio.export import export
 
-        project = self.store.load(project_id)
-        if project.head is None:
-            raise InputError("The film is empty. Make a chunk first.")
-        return export(project, self.store, kind, to)
+        return export(self.store.load(project_id), self.store, kind, to)
 
     def _warm(self) -> None:
         """Load the first model; why that failed is told by `ready` and by the first job."""

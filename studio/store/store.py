@@ -1,29 +1,19 @@
 """The verbs of the store."""
 
-import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import suppress
-from datetime import datetime, timezone
+from datetime import datetime
 from pathlib import Path
 
-from pydantic import ValidationError
-from sqlmodel import Session, col, delete, select
+from sqlmodel import col, delete, select
 
 from studio.errors import InputError
-from studio.store.database import (
-    Database,
-    DeletedRow,
-    JobRow,
-    ProjectRow,
-    SegmentRow,
-    TimingRow,
-    VisitorRow,
-)
+from studio.store import rows
+from studio.store.database import Database, DeletedRow, JobRow, ProjectRow, TimingRow, VisitorRow
 from studio.store.media_files import MediaFiles
 from studio.store.records import JobRecord, ProjectSummary
-from studio.timeline import Gallery, Project, Segment, media_names, previews
+from studio.timeline import Project, media_names, previews
 
-_LOG = logging.getLogger(__name__)
 _Summaries = list[ProjectSummary]
 _Jobs = list[JobRecord]
 
@@ -65,7 +55,7 @@ class Store:
         """
         self.media_dir(project.id)
         with self._database.writing() as session:
-            _put(session, project)
+            rows.write_project(session, project)
             if visitor:
                 session.merge(VisitorRow(project_id=project.id, visitor=visitor))
 
@@ -76,7 +66,7 @@ class Store:
             InputError: if there is none, or it cannot be read.
         """
         with self._database.reading() as session:
-            return _get(session, project_id)
+            return rows.read_project(session, project_id)
 
     def update(self, project_id: str, change: Callable[[Project], Project]) -> Project:
         """Load, change and save in one transaction, so that a job and the page never undo each other's work.
@@ -88,9 +78,9 @@ class Store:
             InputError: if there is no such project, or the disk is full.
         """
         with self._database.writing() as session:
-            before = _get(session, project_id)
+            before = rows.read_project(session, project_id)
             project = change(before)
-            _put(session, project, before)
+            rows.write_project(session, project, before)
         self.remove_media(project_id, previews(before.gallery) - media_names(project))
         return project
 
@@ -101,10 +91,31 @@ class Store:
             InputError: if there is no such project.
         """
         with self._database.writing() as session:
-            session.delete(_row(session, project_id))
-            session.exec(delete(JobRow).where(col(JobRow.project_id) == project_id))
-            session.merge(DeletedRow(project_id=project_id))
+            rows.delete_project(session, rows.project_row(session, project_id))
         self._remove_deleted()
+
+    def retire(self, before: datetime) -> _Summaries:
+        """Delete the projects that were changed last before a time, and for which no job was submitted since.
+
+        Never one for which a job of any process runs or waits; none can begin in between.
+
+        Returns:
+            One line for each that is gone.
+        """
+        active = col(JobRow.state).in_(("queued", "running"))
+        in_use = select(JobRow.project_id).where(
+            col(JobRow.project_id).is_not(None), active | (col(JobRow.created) >= rows.time_text(before))
+        )
+        old = select(ProjectRow).where(
+            col(ProjectRow.updated) < rows.time_text(before), col(ProjectRow.id).not_in(in_use)
+        )
+        with self._database.writing() as session:
+            found = session.exec(old).all()
+            gone = rows.summaries(found)
+            for row in found:
+                rows.delete_project(session, row)
+        self._remove_deleted()
+        return gone
 
     def list(self, visitor: str | None = None) -> _Summaries:
         """One line for each project, or for each that a visitor began, the one changed last first."""
@@ -112,8 +123,7 @@ class Store:
         if visitor is not None:
             query = query.join(VisitorRow).where(col(VisitorRow.visitor) == visitor)
         with self._database.reading() as session:
-            rows = session.exec(query).all()
-            return [ProjectSummary.model_validate(row, from_attributes=True) for row in rows]
+            return rows.summaries(session.exec(query).all())
 
     def of_same_visitor(self, project_id: str) -> _Summaries:
         """One line for each project of whoever began this one; none if nobody knows who did."""
@@ -240,12 +250,12 @@ class Store:
             id=record.id,
             project_id=record.project_id,
             state=record.state,
-            created=_text(record.created),
+            created=rows.time_text(record.created),
             record=record.model_dump_json(),
         )
         with self._database.writing() as session:
             if beside is not None and record.project_id is not None:
-                others = _jobs(session, ("queued", "running"), record.project_id)
+                others = rows.read_jobs(session, ("queued", "running"), record.project_id)
                 beside([each for each in others if each.id != record.id])
             session.merge(row)
 
@@ -258,7 +268,7 @@ class Store:
     def load_jobs(self, *states: str, project_id: str | None = None) -> _Jobs:
         """Jobs in any of these states, by default all, oldest first; of one project, by default of all."""
         with self._database.reading() as session:
-            return _jobs(session, states, project_id)
+            return rows.read_jobs(session, states, project_id)
 
     def newest_job(self, project_id: str) -> JobRecord | None:
         """The job of a project that was submitted last, or None."""
@@ -271,7 +281,7 @@ class Store:
         """Remove ended jobs that were submitted before that time."""
         ended = col(JobRow.state).not_in(("queued", "running"))
         with self._database.writing() as session:
-            session.exec(delete(JobRow).where(col(JobRow.created) < _text(before), ended))
+            session.exec(delete(JobRow).where(col(JobRow.created) < rows.time_text(before), ended))
 
     def record_timing(self, model: str, key: str, seconds: float) -> None:
         """Note how long something took with a model, e.g. one network evaluation; the newest weighs half."""
@@ -285,88 +295,3 @@ class Store:
         with self._database.reading() as session:
             row = session.get(TimingRow, (model, key))
             return None if row is None else row.seconds
-
-
-def _row(session: Session, project_id: str) -> ProjectRow:
-    row = session.get(ProjectRow, project_id)
-    if row is None:
-        raise InputError("There is no such project; it may have been deleted. Choose another from the list.")
-    return row
-
-
-def _get(session: Session, project_id: str) -> Project:
-    row = _row(session, project_id)
-    query = select(SegmentRow).where(SegmentRow.project_id == project_id).order_by(col(SegmentRow.position))
-    try:
-        return _project(row, [found.record for found in session.exec(query).all()])
-    except ValidationError as error:
-        _LOG.warning("project %s: %s", project_id, error)
-        raise InputError(
-            f"The project {row.title!r} cannot be read; it was damaged or made by another version of the "
-            "studio. Open it with that version, or begin a new one."
-        ) from error
-
-
-def _jobs(session: Session, states: Sequence[str], project_id: str | None) -> _Jobs:
-    query = select(JobRow.record).order_by(col(JobRow.created))
-    if states:
-        query = query.where(col(JobRow.state).in_(states))
-    if project_id is not None:
-        query = query.where(col(JobRow.project_id) == project_id)
-    return [JobRecord.model_validate_json(record) for record in session.exec(query).all()]
-
-
-def _project(row: ProjectRow, records: Iterable[str]) -> Project:
-    segments = [Segment.model_validate_json(record) for record in records]
-    return Project(
-        id=row.id,
-        title=row.title,
-        segments={segment.id: segment for segment in segments},
-        head=row.head,
-        gallery=None if row.gallery is None else Gallery.model_validate_json(row.gallery),
-        created=datetime.fromisoformat(row.created),
-        updated=datetime.fromisoformat(row.updated),
-    )
-
-
-def _put(session: Session, project: Project, stored: Project | None = None) -> None:
-    """Write a project; where it is known what is stored of it, only the segments that have changed."""
-    film = project.branch()
-    session.merge(
-        ProjectRow(
-            id=project.id,
-            title=project.title,
-            head=project.head,
-            gallery=None if project.gallery is None else project.gallery.model_dump_json(),
-            seconds=project.seconds,
-            num_segments=len(film),
-            poster=film[0].poster if film else None,
-            created=_text(project.created),
-            updated=_text(project.updated),
-        )
-    )
-    session.flush()  # the foreign key of the segments
-    old = () if stored is None else enumerate(stored.segments.values())
-    before = {segment.id: (position, segment) for position, segment in old}
-    of_project = col(SegmentRow.project_id) == project.id
-    if stored is None:
-        session.exec(delete(SegmentRow).where(of_project))
-    elif gone := before.keys() - project.segments.keys():
-        session.exec(delete(SegmentRow).where(of_project, col(SegmentRow.id).in_(gone)))
-    for position, segment in enumerate(project.segments.values()):
-        if before.get(segment.id) == (position, segment):
-            continue
-        session.merge(
-            SegmentRow(
-                project_id=project.id,
-                id=segment.id,
-                position=position,
-                parent=segment.parent,
-                record=segment.model_dump_json(),
-            )
-        )
-
-
-def _text(moment: datetime) -> str:
-    """Text that sorts as the moments do."""
-    return moment.astimezone(timezone.utc).isoformat(timespec="microseconds")
