@@ -124,3 +124,15 @@ def test_nothing_is_left_of_who_worked_over_a_folder_whether_closed_or_ended_by_
     first.close()
     second.close()
     assert list(owners.iterdir()) == []
+
+
+def test_a_studio_opens_over_a_disk_that_was_full_when_it_crashed(store, monkeypatch):
+    def refuse(record):
+        raise InputError("The disk is full.")
+
+    store.save_job(JobRecord(id="crashed", kind="make", project_id="p", state="running", created=now()))
+    monkeypatch.setattr(store, "save_job", refuse)
+    jobs = Jobs(store)
+    assert jobs.view("crashed").state == "interrupted"
+    assert jobs.active("p") is None
+    jobs.close()
