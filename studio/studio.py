@@ -162,14 +162,16 @@ class Studio:
         """Remove a project and all its media. What still runs for it is cancelled first.
 
         Raises:
-            InputError: if there is no such project.
+            InputError: if there is no such project, or somebody asks for more of it meanwhile.
         """
-        project = self.store.load(project_id)
+        self.store.load(project_id)
         active = self.jobs.active(project_id)
         if active is not None:
             self.jobs.cancel(active.id)
             self.jobs.wait(active.id)
-        self.store.delete(project_id)
+        with self._submitting:  # a job that begins in between would leave files that nobody knows
+            project = self._idle(project_id)
+            self.store.delete(project_id)
         if project.gallery is not None:
             self.worker.release(project.gallery.id)
 

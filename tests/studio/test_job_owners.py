@@ -11,7 +11,9 @@ import pytest
 
 from studio.errors import InputError
 from studio.jobs import Jobs
+from studio.settings import Settings
 from studio.store import JobRecord, Store
+from studio.studio import Studio
 from studio.timeline import now
 from tests.studio.work import SOON, Gate, nothing
 
@@ -136,3 +138,22 @@ def test_a_studio_opens_over_a_disk_that_was_full_when_it_crashed(store, monkeyp
     assert jobs.view("crashed").state == "interrupted"
     assert jobs.active("p") is None
     jobs.close()
+
+
+def test_a_project_is_not_deleted_under_work_that_somebody_asks_for_meanwhile(tmp_path, monkeypatch):
+    first, second = Gate(), Gate()
+    with Studio(Settings(data_dir=tmp_path, warm=False)) as studio:
+        project_id, wait = studio.create_project().id, studio.jobs.wait
+        studio.jobs.submit("search", project_id, first)
+
+        def wait_and_ask_again(job_id):
+            first.open.set()
+            view = wait(job_id)
+            studio.jobs.submit("make", project_id, second)
+            return view
+
+        monkeypatch.setattr(studio.jobs, "wait", wait_and_ask_again)
+        with pytest.raises(InputError, match="still at work"):
+            studio.delete_project(project_id)
+        second.open.set()
+        assert studio.project(project_id).id == project_id
