@@ -6,9 +6,8 @@ import logging
 import math
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,27 +30,12 @@ from studio.sentences import sentence_of
 from studio.settings import Settings
 from studio.timeline import LoraChoice
 from studio.workers.contract import Task
+from studio.workers.sessions import Session, Sessions
 
 LOOK_AFTER = 2.0
 """Seconds without a look into a run; who waits for less than that sees the finished clip as soon."""
 
-MAX_GALLERIES = 4
-"""Galleries whose suspended runs are kept; of an older one a candidate starts again from its seed."""
-
 _LOG = logging.getLogger(__name__)
-
-
-@dataclass
-class _Session:
-    """What a gallery keeps: the encoded conditioning, and its suspended runs by seed."""
-
-    conditioning: Conditioning
-    runs: dict[int, DenoisingRun] = field(default_factory=dict)
-
-    def close(self) -> None:
-        for run in self.runs.values():
-            run.close()
-        self.runs.clear()
 
 
 def local_worker(settings: Settings) -> LocalWorker:
@@ -108,9 +92,9 @@ class LocalWorker:
         self._model: VideoModel | None = None
         self._waiting: dict[str, str] = {}
         self._decode_seconds: dict[tuple[str, int, int, int], float] = {}
-        self._sessions: OrderedDict[str, _Session] = OrderedDict()
         self._loading = threading.Lock()
-        self._device = threading.Lock()
+        self._device = threading.RLock()
+        self._sessions = Sessions(self._device)
 
     def cards(self) -> list[ModelCard]:
         """Every checkpoint of the catalog."""
@@ -265,14 +249,11 @@ class LocalWorker:
 
     def release(self, key: str) -> None:
         """Close the suspended runs of a gallery; see `Worker.release`."""
-        session = self._sessions.pop(key, None)
-        if session is not None:
-            session.close()
+        self._sessions.release(key)
 
     def close(self) -> None:
         """Let go of all runs and of the model."""
-        for key in list(self._sessions):
-            self.release(key)
+        self._sessions.clear()
         with self._loading:
             if self._model is not None:
                 self._model.close()
@@ -281,8 +262,7 @@ class LocalWorker:
     def _load(self, model: str, tell: Callable[[str], None]) -> None:
         threads = self._threads = self._threads or placement.threads()
         placement.use_threads(1)  # see _open
-        for key in list(self._sessions):
-            self.release(key)
+        self._sessions.clear()
         if self._model is not None:
             self._model.close()
             self._model = None
@@ -305,7 +285,7 @@ class LocalWorker:
             self._scorers = default_scorers(place.device, clip=self._sources.get("clip"))
         self._model = loaded
 
-    def _open(self, task: Task) -> tuple[VideoModel, _Session]:
+    def _open(self, task: Task) -> tuple[VideoModel, Session]:
         """The loaded model, and the session of a task: encoded once, used by all its candidates."""
         request = task.request
         self.load(request.model)
@@ -313,7 +293,8 @@ class LocalWorker:
         # A second pool of threads beside the run's would let both sleep between any two operations: OpenMP
         # stops spinning when it has more threads than the machine has cores.
         placement.use_threads(1)
-        if task.key not in self._sessions:
+        session = self._sessions.get(task.key)
+        if session is None:
             conditioning = self._model.encode(
                 request.prompt,
                 negative_prompt=request.negative_prompt,
@@ -325,11 +306,8 @@ class LocalWorker:
                 width=request.width,
                 num_frames=request.num_frames,
             )
-            self._sessions[task.key] = _Session(conditioning)
-            while len(self._sessions) > MAX_GALLERIES:
-                self.release(next(iter(self._sessions)))
-        self._sessions.move_to_end(task.key)
-        return self._model, self._sessions[task.key]
+            session = self._sessions.add(task.key, conditioning)
+        return self._model, session
 
     def _judge(self, conditioning: Conditioning, clip: Clip) -> tuple[dict[str, float], float]:
         """Every score that has something to say, and the rank they make."""

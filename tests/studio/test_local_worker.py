@@ -24,7 +24,8 @@ from studio.search import Decoded, Finished, Live, Rough, Step
 from studio.settings import Settings
 from studio.timeline import ChunkRequest
 from studio.workers import LocalWorker, Task
-from studio.workers.local import MAX_GALLERIES, local_worker
+from studio.workers.local import local_worker
+from studio.workers.sessions import MAX_GALLERIES
 
 
 @pytest.fixture
