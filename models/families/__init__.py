@@ -70,7 +70,7 @@ def _named(card: ModelCard) -> type[Any]:
 DEFAULTS: dict[str, Any] = {
     "pipeline_class": _named,
     "check_installed": lambda card: None,
-    "reading": lambda pipeline, prompt: (prompt, {}),
+    "reading": lambda pipeline, prompt: (prompt, Reading()),
     "variant": lambda pipeline, conditioning: pipeline,
     "result": lambda output, conditioning: output.frames,
     "passes": lambda conditioning: 1,
