@@ -1,6 +1,6 @@
 """Trains the upscaler: what the autoencoder makes of a clip, and the same scene drawn twice as large.
 
-Most of the clips are as the generator draws them, with its faults, since that is what it will be given.
+Most of the clips are as the generator would make them, with its faults, since that is what it will be given.
 First it learns to be right, then, beside a critic, to be crisp.
 """
 
@@ -20,7 +20,7 @@ from models.lingen.upscaler import VideoUpscaler
 from models.pocket.autoencoder import decode, encode, picture_loss, psnr, to_pixels
 from models.pocket.captions import caption
 from models.pocket.corpus import cast
-from models.pocket.few_steps import SETTLED, STEPS, own_way
+from models.pocket.generator import as_made
 from models.pocket.pixel_critic import Critique, PixelCritic
 from models.pocket.scenes import SIZE, Scene, draw_scene, render
 from models.pocket.small_training import SmallTraining
@@ -47,7 +47,8 @@ class UpscalerSettings:
         warmup: steps of linear warmup.
         crops, crop_frames, crop_size: a batch; the size before it is enlarged.
         sharpness: weight of absolute errors, see `picture_loss`.
-        made: share of clips that the generator has drawn.
+        made: share of clips that the generator had a hand in.
+        blurred: the noise that it guessed them from at most, 0 to 1.
         pool: clips in memory.
         renew: steps after which one of them is replaced.
         ema: decay of the averaged weights.
@@ -62,6 +63,7 @@ class UpscalerSettings:
     crop_size: int = 64
     sharpness: float = 1.0
     made: float = 0.7
+    blurred: float = 0.9
     pool: int = 72
     renew: int = 4
     ema: float = 0.995
@@ -79,22 +81,20 @@ class PairMaker:
 
     def __init__(self, assets: Path, scale: int) -> None:
         self.pipeline = LinGenPipeline.from_pretrained(assets, torch_dtype=torch.float32)
-        self.pipeline.transformer.to(torch.bfloat16)
         self.size = SIZE * scale
 
     @torch.no_grad()
-    def make(self, scene: Scene, text: str | None, first: int = SETTLED[0]) -> tuple[np.ndarray, np.ndarray]:
+    def make(self, scene: Scene, text: str | None, level: float = 0.25) -> tuple[np.ndarray, np.ndarray]:
         """Clips uint8 [17, 128, 128, 3] and [17, 256, 256, 3] of a scene.
 
-        The small one has been through the autoencoder; with a caption, the generator has drawn it from its
-        step `first` on.
+        The small one has been through the autoencoder; with a caption, the generator has guessed it as well,
+        from noise of this level, 0 to 1.
         """
         latents = encode(self.pipeline.vae, render(scene, cast())[None])
         if text is not None:
             states, mask = self.pipeline.encode_prompt(text)
-            noise, given = torch.randn(latents.shape), torch.zeros(1, latents.shape[2])
-            network = self.pipeline.transformer
-            latents = own_way(network, latents, noise, STEPS - first, STEPS, given, states, mask, first)
+            noise = torch.randn(latents.shape)
+            latents = as_made(self.pipeline.transformer, latents, torch.tensor([level]), noise, states, mask)
         return decode(self.pipeline.vae, latents)[0], render(scene, cast(FINE_SPRITES), size=self.size)
 
 
@@ -112,7 +112,7 @@ class PairPool:
         text = caption(scene, self.rng) if self.rng.random() < self.settings.made else None
         if len(self.pairs) >= self.settings.pool:
             self.pairs.pop(0)
-        self.pairs.append(self.maker.make(scene, text, int(self.rng.choice(SETTLED))))
+        self.pairs.append(self.maker.make(scene, text, self.rng.uniform(0.05, self.settings.blurred)))
 
     def draw(self) -> tuple[Tensor, Tensor]:
         """Crops [n, 3, t, s, s] of -1..1 and the same twice as large."""
