@@ -144,7 +144,7 @@ def test_a_title_is_a_few_words(studio, title):
 
 
 def test_a_film_without_segments_cannot_be_exported(studio):
-    with pytest.raises(InputError, match="Make a chunk first"):
+    with pytest.raises(InputError, match="There is no film yet"):
         studio.export(studio.create_project().id)
 
 
