@@ -218,7 +218,8 @@ def check_memory(
 ) -> None:
     """Check that main memory holds a large model that runs on the CPU, before it is downloaded.
 
-    On the way to a CUDA device weights are pages of their files, which take next to none of it.
+    On the way to a CUDA device weights in the wanted number format are pages of their files and take next to
+    none of it.
 
     Args:
         card: of the checkpoint, whose own weights are meant.

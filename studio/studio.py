@@ -23,6 +23,7 @@ from studio.costs import Cost
 from studio.handover import handed_over_film
 from studio.making import FirstFrame, Maker
 from studio.recorder import LiveView
+from studio.retiring import retire_from_now_on
 from studio.settings import Settings, read_settings
 from studio.timeline import ChunkRequest, Project, media_names, now, undo, with_head, without_ending
 
@@ -55,8 +56,6 @@ class Studio:
 
     def start(self) -> Studio:
         """Take up work: remove what a crash left behind, load the first model, retire old projects."""
-        from studio.retiring import retire_from_now_on
-
         self.store.sweep()
         if self.settings.warm:
             threading.Thread(target=self._warm, name="studio-warm", daemon=True).start()

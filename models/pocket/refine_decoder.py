@@ -1,7 +1,7 @@
 """Goes on training only the decoder of the published autoencoder; its latents stay as they are.
 
 Half of its clips are as the generator draws them, with its faults, and it shall draw the scenes that the
-generator meant. The other latents are disturbed a little, as a generator's are never exact.
+generator meant. Latents are disturbed a little, as a generator's are never exact.
 """
 
 from __future__ import annotations
